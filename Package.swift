@@ -1,0 +1,74 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of the fast path: every warning is an error, every unsafe expression is marked, and
+/// code is generated for x86-64-v3 (AVX2, BMI2), the floor that docs/ARCHITECTURE.md states.
+let fastPath: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
+]
+
+let slowPath: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
+]
+
+let package = Package(
+  name: "apus",
+  products: [
+    .executable(name: "apus", targets: ["apus"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C: the only places that touch C.
+    .target(name: "CDataplane", cSettings: [.unsafeFlags(["-march=x86-64-v3", "-O2"])]),
+    .target(name: "CCapture", linkerSettings: [.linkedLibrary("pcap"), .linkedLibrary("z")]),
+
+    // Fast path: no Foundation, no allocation, no reference counting, no locks, no clock.
+    .target(name: "Wire", dependencies: [], swiftSettings: fastPath),
+    .target(name: "Tables", dependencies: ["Wire", "CDataplane"], swiftSettings: fastPath),
+    .target(
+      name: "Datapath", dependencies: ["Wire", "Tables", "CDataplane"], swiftSettings: fastPath),
+
+    // Ports.
+    .target(name: "CapturePort", dependencies: ["CCapture"], swiftSettings: slowPath),
+
+    // Control: may allocate, may await.
+    .target(
+      name: "VPCModel", dependencies: ["Wire", .product(name: "Yams", package: "Yams")],
+      swiftSettings: slowPath),
+    .target(
+      name: "TableCompiler", dependencies: ["VPCModel", "Tables", "Wire"], swiftSettings: slowPath),
+    .target(
+      name: "SlowPath", dependencies: ["VPCModel", "Wire"], swiftSettings: slowPath),
+    .target(
+      name: "Replay",
+      dependencies: [
+        "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort", "Wire",
+      ],
+      swiftSettings: slowPath),
+    .executableTarget(
+      name: "apus",
+      dependencies: [
+        "Replay", "VPCModel", "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort", "CDataplane",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: slowPath),
+
+    // Tests.
+    .target(
+      name: "ReferenceModel", dependencies: ["VPCModel", "Wire"], path: "Tests/ReferenceModel",
+      swiftSettings: slowPath),
+    .testTarget(name: "WireTests", dependencies: ["Wire"]),
+    .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
+    .testTarget(name: "VPCModelTests", dependencies: ["VPCModel", "Wire"]),
+    .testTarget(
+      name: "TableCompilerTests", dependencies: ["TableCompiler", "Tables", "VPCModel", "Wire"]),
+    .testTarget(name: "SlowPathTests", dependencies: ["SlowPath", "VPCModel", "Wire"]),
+    .testTarget(name: "TidyTests"),
+  ]
+)

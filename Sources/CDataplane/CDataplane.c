@@ -1,0 +1,1 @@
+#include "CDataplane.h"

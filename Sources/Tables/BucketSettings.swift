@@ -1,0 +1,44 @@
+/// The exact arithmetic of one token bucket: its level is counted in parts of a token so small that
+/// every refill is a whole number of them, so no rounding ever adds up.
+///
+/// A level of `cost * scale` pays for `cost` tokens (bytes, packets or connections). Every
+/// nanosecond adds `perNanosecond` parts, up to `capacity` parts.
+@frozen public struct BucketSettings: BitwiseCopyable, Sendable {
+  /// Parts a nanosecond; zero means unlimited.
+  public var perNanosecond: UInt64 = 0
+  /// Parts in one token.
+  public var scale: UInt64 = 1
+  /// Parts in a full bucket.
+  public var capacity: UInt64 = 0
+  /// Nanoseconds after which an empty bucket is full.
+  public var fillTime: UInt64 = 0
+
+  @inlinable public init() {}
+
+  /// A bucket that gains `tokens` every `nanoseconds` and holds at most `depth` tokens.
+  ///
+  /// The rate is reduced to lowest terms; only a rate whose exact bucket would not fit 63 bits is
+  /// rounded, by less than 1e-9.
+  public init(tokens: UInt64, perNanoseconds nanoseconds: UInt64, depth: UInt64) {
+    var (numerator, denominator) = (tokens, nanoseconds)
+    var (a, b) = (tokens, nanoseconds)
+    while b != 0 { (a, b) = (b, a % b) }
+    if a > 1 {
+      numerator /= a
+      denominator /= a
+    }
+    while depth.multipliedReportingOverflow(by: denominator).overflow
+      || depth * denominator > UInt64.max >> 1
+    {
+      numerator = (numerator + 1) / 2
+      denominator = max(1, denominator / 2)
+      if denominator == 1 { break }
+    }
+    perNanosecond = max(1, numerator)
+    scale = denominator
+    capacity = min(depth, (UInt64.max >> 1) / denominator) * denominator
+    fillTime = capacity / perNanosecond + 1
+  }
+
+  @inlinable public var isUnlimited: Bool { perNanosecond == 0 }
+}

@@ -1,0 +1,38 @@
+/// A read-only, bounds-checked view of consecutive records in memory that somebody else owns.
+///
+/// The records hold no pointers. The owner (an image, or a worker's memory) outlives every view.
+/// An index out of bounds is a defect of ours and traps; it never comes from a packet unchecked.
+@frozen @safe
+public struct FlatArray<Element: BitwiseCopyable>: @unchecked Sendable {
+  @usableFromInline let base: UnsafePointer<Element>?
+  public let count: Int
+
+  /// - Parameter base: `count` initialised records, or nil when `count` is zero.
+  @unsafe @inlinable public init(base: UnsafePointer<Element>?, count: Int) {
+    unsafe self.base = base
+    self.count = count
+  }
+
+  /// An array without records.
+  @inlinable public init() {
+    unsafe base = nil
+    count = 0
+  }
+
+  @inlinable @inline(__always)
+  public subscript(_ index: Int) -> Element {
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+    // SAFETY: the index was checked, and a non-empty array has a base.
+    return unsafe base.unsafelyUnwrapped[index]
+  }
+
+  @inlinable @inline(__always)
+  public subscript(_ index: UInt32) -> Element { self[Int(index)] }
+
+  /// The address of a record, to be prefetched or read in place.
+  @unsafe @inlinable @inline(__always)
+  public func pointer(_ index: Int) -> UnsafePointer<Element> {
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+    return unsafe base.unsafelyUnwrapped + index
+  }
+}

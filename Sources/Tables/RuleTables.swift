@@ -1,0 +1,253 @@
+import Wire
+
+/// An index into one of the arrays of `RuleTables`; `none` stands for "no record".
+public typealias TableIndex = UInt32
+
+extension TableIndex {
+  @inlinable public static var none: TableIndex { .max }
+}
+
+/// A consecutive range of records in one of the arrays of `RuleTables`.
+@frozen public struct TableRange: BitwiseCopyable, Sendable {
+  public var start: UInt32
+  public var count: UInt32
+  @inlinable public init(start: UInt32 = 0, count: UInt32 = 0) {
+    self.start = start
+    self.count = count
+  }
+}
+
+/// The compiled rule tables of one generation: what the fast path reads, and never changes.
+///
+/// Every array is a view of one image that `TableCompiler` built. Rules are named by a number that
+/// the compiler's list of rule names explains; rule 0 is "no rule".
+public struct RuleTables {
+  /// Grows by one with every published change; cached verdicts of older generations are stale.
+  public var generation: UInt32 = 1
+  public var host = HostRecord()
+  public var dropMidstream = false
+  /// One more than the highest rule number.
+  public var ruleCount = 1
+
+  public var vpcs = FlatArray<VPCRecord>()
+  /// The CIDRs of all VPCs; `VPCRecord.cidrs` names a VPC's own.
+  public var vpcCIDRs = FlatArray<CIDRRecord>()
+  public var subnets = FlatArray<SubnetRecord>()
+  public var subnetCIDRs = FlatArray<CIDRRecord>()
+  public var nics = FlatArray<NICRecord>()
+  public var nicAddresses = FlatArray<AddressRecord>()
+  public var nicPublicAddresses = FlatArray<PublicAddressRecord>()
+  /// Security groups of all NICs, each NIC's in its own order, as indices of `groups`.
+  public var nicGroups = FlatArray<TableIndex>()
+  public var groups = FlatArray<GroupRecord>()
+  public var acls = FlatArray<ACLRecord>()
+  public var routeTables = FlatArray<RouteTableRecord>()
+  public var routes = FlatArray<RouteRecord>()
+  public var gateways = FlatArray<GatewayRecord>()
+  public var peerings = FlatArray<PeeringRecord>()
+  public var mappings = FlatArray<MappingRecord>()
+  /// Tunnel endpoints of other hosts, each with its header template.
+  public var endpoints = FlatArray<EndpointRecord>()
+
+  /// Where the addresses of each VPC live: NICs here and mappings.
+  public var addresses = AddressMap()
+  /// VPC by VNI. Key: (0, VNI); value: index of `vpcs`.
+  public var vnis = AddressMap()
+  /// Gateways by VNI: key (0, VNI) to 1 when some gateway uses that VNI.
+  public var gatewayVNIs = AddressMap()
+  /// Public addresses, each VPC's its own. Key: (VPC, public address); value: index of
+  /// `nicPublicAddresses`.
+  public var publicAddresses = AddressMap()
+  /// Endpoints by underlay address. Key: (0, address); value: index of `endpoints`.
+  public var endpointsByAddress = AddressMap()
+
+  /// Allow and deny rules of all groups and ACLs.
+  public var classifiers = ClassifierSet()
+  /// Routes of all tables.
+  public var prefixes = PrefixTrieSet()
+
+  public init() {}
+}
+
+@frozen public struct HostRecord: BitwiseCopyable, Sendable {
+  /// False when the model has no host: nothing is encapsulated and no size limit applies.
+  public var isPresent = false
+  public var isVXLAN = false
+  public var address = IPAddress(v4: 0)
+  /// Bytes an inner IP packet may have: underlay MTU less 50 (IPv6 underlay: 70).
+  public var innerMTU: UInt32 = .max
+  public init() {}
+}
+
+@frozen public struct CIDRRecord: BitwiseCopyable, Sendable {
+  public var prefix: IPPrefix
+  @inlinable public init(_ prefix: IPPrefix) { self.prefix = prefix }
+}
+
+@frozen public struct VPCRecord: BitwiseCopyable, Sendable {
+  public var vni: UInt32 = 0
+  public var cidrs = TableRange()
+  public init() {}
+}
+
+@frozen public struct SubnetRecord: BitwiseCopyable, Sendable {
+  public var vpc: TableIndex = .none
+  public var cidrs = TableRange()
+  /// Index of `acls`, or none: everything passes.
+  public var acl: TableIndex = .none
+  /// Index of `routeTables`. A subnet without a table has the VPC's own (local routes only).
+  public var routeTable: TableIndex = .none
+  public init() {}
+}
+
+@frozen public struct NICRecord: BitwiseCopyable, Sendable {
+  public var mac = MACAddress(0)
+  public var vpc: TableIndex = .none
+  public var subnet: TableIndex = .none
+  /// Into `nicAddresses`.
+  public var addresses = TableRange()
+  /// Into `nicPublicAddresses`.
+  public var publicAddresses = TableRange()
+  /// Into `nicGroups`.
+  public var groups = TableRange()
+  public var sourceDestCheck = true
+  /// Bit per (direction, family, protocol): some group has a rule for all ports and all addresses.
+  /// Bit number: `Direction.rawValue * 4 + (IPv6 ? 2 : 0) + (UDP ? 1 : 0)`.
+  public var openBits: UInt8 = 0
+  /// Idle timeouts in nanoseconds.
+  public var tcpEstablished: UInt64 = 0
+  public var udp: UInt64 = 0
+  public var udpStream: UInt64 = 0
+  /// Tracked connections allowed; `UInt32.max` is unlimited.
+  public var connections: UInt32 = .max
+  /// Token bucket settings. A rate of zero in `bandwidth…` and others means unlimited.
+  public var bandwidthIn = BucketSettings()
+  public var bandwidthOut = BucketSettings()
+  public var packets = BucketSettings()
+  public var connectionRate = BucketSettings()
+  public var linkLocal = BucketSettings()
+  public init() {}
+}
+
+@frozen public struct AddressRecord: BitwiseCopyable, Sendable {
+  public var address: IPAddress
+  @inlinable public init(_ address: IPAddress) { self.address = address }
+}
+
+@frozen public struct PublicAddressRecord: BitwiseCopyable, Sendable {
+  public var nic: TableIndex
+  public var privateAddress: IPAddress
+  public var publicAddress: IPAddress
+  @inlinable public init(nic: TableIndex, privateAddress: IPAddress, publicAddress: IPAddress) {
+    self.nic = nic
+    self.privateAddress = privateAddress
+    self.publicAddress = publicAddress
+  }
+}
+
+/// Which way a packet crosses a NIC, as its guest sees it.
+@frozen public enum Direction: UInt8, BitwiseCopyable, Sendable {
+  case egress = 0
+  case ingress = 1
+  @inlinable public var opposite: Direction { self == .egress ? .ingress : .egress }
+}
+
+/// Classifiers of a group or ACL, one for each direction and family.
+@frozen public struct ClassifierIndices: BitwiseCopyable, Sendable {
+  public var egressV4: TableIndex = .none
+  public var egressV6: TableIndex = .none
+  public var ingressV4: TableIndex = .none
+  public var ingressV6: TableIndex = .none
+  public init() {}
+
+  @inlinable public func index(_ direction: Direction, _ family: IPFamily) -> TableIndex {
+    switch (direction, family) {
+    case (.egress, .v4): egressV4
+    case (.egress, .v6): egressV6
+    case (.ingress, .v4): ingressV4
+    case (.ingress, .v6): ingressV6
+    }
+  }
+}
+
+@frozen public struct GroupRecord: BitwiseCopyable, Sendable {
+  public var classifiers = ClassifierIndices()
+  public init() {}
+}
+
+@frozen public struct ACLRecord: BitwiseCopyable, Sendable {
+  public var classifiers = ClassifierIndices()
+  public init() {}
+}
+
+@frozen public struct RouteTableRecord: BitwiseCopyable, Sendable {
+  /// Tries whose values are indices of `routes`; none when the table has no prefix of the family.
+  public var v4: TableIndex = .none
+  public var v6: TableIndex = .none
+  public init() {}
+}
+
+@frozen public enum RouteKind: UInt8, BitwiseCopyable, Sendable {
+  case local, gateway, peering, nic, blackhole
+}
+
+@frozen public struct RouteRecord: BitwiseCopyable, Sendable {
+  public var kind: RouteKind = .local
+  /// Index of `gateways`, `peerings` or `nics` as `kind` says.
+  public var target: TableIndex = .none
+  /// The rule number of `TABLE/PREFIX`.
+  public var rule: UInt32 = 0
+  public init() {}
+}
+
+@frozen public struct GatewayRecord: BitwiseCopyable, Sendable {
+  public var vpc: TableIndex = .none
+  public var endpoint: TableIndex = .none
+  public var vni: UInt32 = 0
+  public var host = IPAddress(v4: 0)
+  public init() {}
+}
+
+@frozen public struct PeeringRecord: BitwiseCopyable, Sendable {
+  public var first: TableIndex = .none
+  public var second: TableIndex = .none
+  public init() {}
+}
+
+@frozen public struct MappingRecord: BitwiseCopyable, Sendable {
+  public var vpc: TableIndex = .none
+  public var endpoint: TableIndex = .none
+  public var mac = MACAddress(0)
+  public init() {}
+}
+
+/// Another host's tunnel endpoint with the outer header for it, ready but for lengths, source port,
+/// VNI and checksums.
+@frozen public struct EndpointRecord: BitwiseCopyable, Sendable {
+  public var address = IPAddress(v4: 0)
+  /// 50 or 70: Ethernet, IPv4 or IPv6, UDP, Geneve or VXLAN.
+  public var headerLength: UInt32 = 0
+  /// The sum of the IPv4 header's 16-bit words without length and checksum; of the IPv6
+  /// pseudo-header without length otherwise.
+  public var partialSum: UInt32 = 0
+  /// The header's bytes; the first `headerLength` count.
+  public var template: OuterHeader = OuterHeader()
+  public init() {}
+}
+
+/// 80 bytes of header template, as numbers so that it is copied in registers.
+@frozen public struct OuterHeader: BitwiseCopyable, Sendable {
+  public var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+  @inlinable public init() { words = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0) }
+}
+
+/// Where an address lives: the value of `RuleTables.addresses`.
+@frozen public struct Location: BitwiseCopyable, Sendable {
+  /// Bit 31 set: index of `mappings` in the other bits; clear: index of `nics`.
+  public var bits: UInt32
+  @inlinable public init(bits: UInt32) { self.bits = bits }
+  @inlinable public init(nic: TableIndex) { bits = nic }
+  @inlinable public init(mapping: TableIndex) { bits = mapping | 0x8000_0000 }
+  @inlinable public var isMapping: Bool { bits & 0x8000_0000 != 0 }
+  @inlinable public var index: TableIndex { bits & 0x7FFF_FFFF }
+}
