@@ -159,7 +159,8 @@ extension SplitMix64 {
         check(probe, group.ingress, record, .ingress, model, compiled)
         check(probe, group.egress, record, .egress, model, compiled)
       }
-      let rule = model.networkACLs[0].ingress.first {
+      let acl = model.networkACLs[0]
+      let rule = acl.ingress.first {
         probe.matches($0.match) && $0.cidr.contains(probe.address)
       }
       let record = compiled.tables.acls[0]
@@ -167,6 +168,11 @@ extension SplitMix64 {
       let match = self.match(probe, index, compiled)
       #expect(compiled.ruleNames[Int(match.rule)] == rule?.id ?? "")
       #expect(match.allow == (rule?.allow ?? false))
+      let everywhere = acl.ingress.contains {
+        $0.allow && probe.matches($0.match)
+          && isEverything(.cidr($0.cidr), probe.address.family, model)
+      }
+      #expect(compiled.tables.classifiers.allowsEverywhere(index, key: probe.key) == everywhere)
       #expect(record.classifiers.index(.egress, probe.address.family) == .none)
     }
   }
