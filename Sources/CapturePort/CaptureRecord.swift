@@ -63,4 +63,9 @@ public struct CaptureInterface: Equatable, Sendable {
   public var name: String
   /// LINKTYPE_* of its packets.
   public var linkType: UInt16
+
+  public init(name: String, linkType: UInt16) {
+    self.name = name
+    self.linkType = linkType
+  }
 }
