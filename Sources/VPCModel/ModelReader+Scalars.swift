@@ -208,12 +208,12 @@ extension ModelReader {
   }
 }
 
-/// ASCII only: the C parser behind addresses would stop at an embedded NUL and accept what is before.
+/// ASCII only: the C parser behind addresses would stop at an embedded NUL and accept the rest.
 private func isAddressText(_ text: String) -> Bool {
   text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
 }
 
-/// A decimal number without sign; leading zeros are refused because some readers take them as octal.
+/// A decimal number without sign; leading zeros are refused: some readers take them as octal.
 func decimal(_ text: some StringProtocol) -> UInt64? {
   let digits = text.utf8
   guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }),

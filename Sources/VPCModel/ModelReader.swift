@@ -8,8 +8,8 @@ struct Located {
 
 /// Reads documents into a model and into the facts that are checked when all files are read.
 ///
-/// An object with a wrong field is left out of the model (which is then refused anyway), but what is
-/// right in it still becomes facts, so that the rest of it is checked too.
+/// An object with a wrong field is left out of the model (which is then refused anyway), but what
+/// is right in it still becomes facts, so that the rest of it is checked too.
 struct ModelReader {
   let files: [String]
   private(set) var errors: [ModelError] = []

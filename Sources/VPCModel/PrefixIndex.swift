@@ -52,7 +52,7 @@ struct PrefixIndex {
   }
 }
 
-/// Pairs of positions whose blocks overlap: every block that lies in another, with its outermost one.
+/// Pairs of positions whose blocks overlap: each block that lies in another, with the outermost.
 ///
 /// The lower position comes first in a pair. O(n log n).
 func overlappingPairs(_ prefixes: [IPPrefix]) -> [(first: Int, second: Int)] {

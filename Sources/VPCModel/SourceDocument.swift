@@ -56,20 +56,13 @@ struct SourceDocument {
   /// Replaces the first character of the key that begins at `mark`, so that columns stay.
   private static func renameKey(at mark: Mark, in text: String, to marker: Character) -> Renamed? {
     let scalars = text.unicodeScalars
-    var index = scalars.startIndex
-    var line = 1
-    while line < mark.line {
-      guard let newline = scalars[index...].firstIndex(of: "\n") else { return nil }
-      index = scalars.index(after: newline)
-      line += 1
-    }
-    for _ in 1..<max(1, mark.column) where index < scalars.endIndex {
-      index = scalars.index(after: index)
-    }
+    guard var index = index(of: mark, in: text) else { return nil }
     if index < scalars.endIndex, scalars[index] == "\"" || scalars[index] == "'" {
       index = scalars.index(after: index)
     }
-    guard index < scalars.endIndex, scalars[index].properties.isAlphabetic else { return nil }
+    guard index < scalars.endIndex,
+      scalars[index].properties.isAlphabetic || ("0"..."9").contains(scalars[index])
+    else { return nil }
     var copy = text
     copy.unicodeScalars.replaceSubrange(index...index, with: marker.unicodeScalars)
     return Renamed(text: copy, marker: marker)
@@ -81,11 +74,10 @@ struct SourceDocument {
 
   private static func describe(_ error: any Error, _ text: String) -> SyntaxError {
     switch error {
-    case YamlError.scanner(_, let problem, let mark, _),
-      YamlError.parser(_, let problem, let mark, _),
-      YamlError.composer(_, let problem, let mark, _):
-      return SyntaxError(
-        line: mark.line, column: mark.column, reason: "is not valid YAML or JSON: \(problem)")
+    case YamlError.scanner(let context, let problem, let mark, _),
+      YamlError.parser(let context, let problem, let mark, _),
+      YamlError.composer(let context, let problem, let mark, _):
+      return describe(problem, context, mark, text)
     case YamlError.reader(let problem, let offset, _, _):
       let lines = text.prefix(offset ?? 0).count { $0.isNewline }
       return SyntaxError(
@@ -93,5 +85,31 @@ struct SourceDocument {
     default:
       return SyntaxError(line: 1, column: nil, reason: "is not valid YAML or JSON: \(error)")
     }
+  }
+
+  private static func describe(
+    _ problem: String, _ context: YamlError.Context?, _ mark: Mark, _ text: String
+  ) -> SyntaxError {
+    var reason = "is not valid YAML or JSON: \(problem)"
+    if let context { reason += ", \(context.text) that begins at line \(context.mark.line)" }
+    if let index = index(of: mark, in: text), text.unicodeScalars[index...].first == ":" {
+      reason += "; a value that begins with a colon, such as `::/0`, needs quotes here"
+    }
+    // libYAML sets errors at the end of the text on a line after the last.
+    let lines = text.utf8.count { $0 == 0x0A } + (text.utf8.last == 0x0A ? 0 : 1)
+    guard mark.line <= lines else { return SyntaxError(line: lines, column: nil, reason: reason) }
+    return SyntaxError(line: mark.line, column: mark.column, reason: reason)
+  }
+
+  /// The place of a mark; nil past the end.
+  private static func index(of mark: Mark, in text: String) -> String.Index? {
+    let scalars = text.unicodeScalars
+    var index = scalars.startIndex
+    for _ in 1..<max(1, mark.line) {
+      guard let newline = scalars[index...].firstIndex(of: "\n") else { return nil }
+      index = scalars.index(after: newline)
+    }
+    return scalars.index(
+      index, offsetBy: max(0, mark.column - 1), limitedBy: scalars.endIndex)
   }
 }

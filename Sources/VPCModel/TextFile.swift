@@ -34,7 +34,7 @@ enum TextFile {
     TextFileError(line: 1, reason: "cannot be read: \(String(cString: strerror(code)))")
   }
 
-  /// The line of the first byte that is not UTF-8: repaired text differs from the bytes there first.
+  /// The line of the first byte that is not UTF-8: there repaired text first differs from it.
   private static func lineOfDamage(_ bytes: [UInt8]) -> Int {
     var line = 1
     for (byte, repaired) in zip(bytes, String(decoding: bytes, as: UTF8.self).utf8) {
