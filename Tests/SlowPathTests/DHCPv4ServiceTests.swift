@@ -130,6 +130,11 @@ import Wire
       }
       let rebooting = message(.request) { $0.requestedAddress = .of(wrong) }
       let renewing = message(.request) { $0.clientAddress = .of(wrong) }
+      let both = message(.request) {
+        $0.requestedAddress = .of("10.0.1.10")
+        $0.clientAddress = .of(wrong)
+      }
+      #expect(answer(to: both).message?.type == .nak)
       for (request, source) in [(selecting, "0.0.0.0"), (rebooting, "0.0.0.0"), (renewing, wrong)] {
         let answer = answer(to: request, source: source)
         #expect(answer.message?.type == .nak)

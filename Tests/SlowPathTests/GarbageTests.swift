@@ -5,7 +5,7 @@ import Wire
 /// Frames that no guest should send: nothing stops, and an answer comes with `reply` only.
 @Suite struct GarbageTests {
   private let seeds: [[UInt8]] = [
-    Guest.arp("10.0.1.1"),
+    Guest.arp("10.0.1.1"), Guest.arp("10.0.1.10"),
     bytes(
       """
       3333ff000014 02000000000a 86dd 60000000 0020 3a ff
