@@ -6,8 +6,8 @@
 /// timestamps only as fine as one setting for the whole file. It compiles filter expressions here
 /// and nothing else.
 ///
-/// Captures are hostile input. Whatever the bytes are, reading ends with `false`, everything before
-/// the damage has been returned, and `warning` says where and why it ended.
+/// Captures are hostile input. Whatever the bytes are, reading ends with `false`, everything
+/// before the damage has been returned, and `warning` says where and why it ended.
 ///
 /// A regular file is mapped, so reading copies nothing and costs no system call a packet. The price:
 /// if another process truncates the file while it is read, the kernel answers the next access
