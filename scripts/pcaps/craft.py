@@ -38,10 +38,11 @@ def letters(count):
     return bytes(97 + i % 26 for i in range(count))
 
 
-def geneve(outer_source=HOST.replace(".1", ".2"), vni=100, inner=None, outer_target=HOST, port=6081,
+def geneve(outer_source="192.0.2.2", vni=100, inner=None, outer_target=HOST, port=6081,
            **fields):
     """An encapsulated frame from another host."""
-    outer = Ether(src=UNDERLAY_ROUTER, dst=HOST_MAC) / IP(src=outer_source, dst=outer_target, ttl=63)
+    outer = Ether(src=UNDERLAY_ROUTER, dst=HOST_MAC) / IP(
+        src=outer_source, dst=outer_target, ttl=63)
     return outer / UDP(sport=49152 + vni, dport=port, chksum=0) / GENEVE(
         vni=vni, proto=0x6558, **fields) / inner
 
@@ -57,7 +58,8 @@ def make_geneve():
     capture.add(geneve(inner=query()))
     capture.add(geneve(inner=query()))
     capture.add(geneve(inner=Ether(src=DB, dst=WEB) / IPv6(
-        src="fd00:10:0:2::14", dst="fd00:10:0:1::a") / UDP(sport=40000, dport=53) / Raw(letters(32))))
+        src="fd00:10:0:2::14", dst="fd00:10:0:1::a") / UDP(
+            sport=40000, dport=53) / Raw(letters(32))))
     # 4: an option that may be skipped. 5: one that is critical and unknown.
     option = GeneveOptions(classid=0xFFF0, type=1, data=letters(8))
     capture.add(geneve(inner=query(), options=[option]))

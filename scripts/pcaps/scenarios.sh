@@ -121,9 +121,11 @@ ssh_server() {
   mkdir -p "$tmp/.ssh"
   rm -f "$tmp/host.key" "$tmp/user.key"
   dropbearkey -t ed25519 -f "$tmp/host.key" >>"$tmp/log" 2>&1
-  dropbearkey -t ed25519 -f "$tmp/user.key" 2>>"$tmp/log" | grep '^ssh-' >"$tmp/.ssh/authorized_keys"
+  dropbearkey -t ed25519 -f "$tmp/user.key" 2>>"$tmp/log" | grep '^ssh-' \
+    >"$tmp/.ssh/authorized_keys"
   chmod 700 "$tmp" "$tmp/.ssh"
-  start "$1" sh -c "mount --bind '$tmp' /root && exec dropbear -F -E -s -P '' -p 22 -r '$tmp/host.key'"
+  start "$1" sh -c \
+    "mount --bind '$tmp' /root && exec dropbear -F -E -s -P '' -p 22 -r '$tmp/host.key'"
   wait_port "$1" t 0.0.0.0:22
 }
 
@@ -305,7 +307,6 @@ scenario_services() {
     --dhcp-host="$(mac 10)",10.0.1.10 --enable-ra
   wait_port router u :67
   printf 'send dhcp-client-identifier = hardware;\ntimeout 8;\n' >"$tmp/dhclient.conf"
-  # On a link that is down tcpdump waits; the address family is set up when the link comes.
   capture router "$out/services.pcap" -i web
   in_ns web ip link set eth0 up
   sleep 2
@@ -352,8 +353,8 @@ scenario_peering() {
   finish_each "$out/peering.pcapng" blue.pcap green.pcap green2.pcap legacy.pcap office.pcap
 }
 
-# tunnel_hosts HOST1 HOST2 HOST3 PREFIX: three hypervisors on a router, a guest behind each of two.
-# Hypervisor 3 also carries a guest with the address of the guest behind 2: an impostor.
+# vxlan_lab v4|v6 HOST1 HOST2 HOST3: three hypervisors on a router, a guest behind each. The guest
+# behind the third has the addresses of the one behind the second: an impostor.
 vxlan_lab() {
   local family=$1 h1=$2 h2=$3 h3=$4 number
   lab "$family"
