@@ -23,38 +23,46 @@ import Wire
 
 /// A read-only map from (scope, address) to a number: open addressing with linear probing.
 ///
-/// Keys hash to a bucket of `slotsPerBucket` slots and stand in the first free slot from there on.
-/// Every run of used slots ends with an empty one before the array does, so a probe needs no wrap.
-/// The compiler chose the seed such that no probe is longer than `longestProbe` slots.
+/// Keys hash to a bucket of `slotsPerBucket` slots. They stand in the order of their hashes, each in
+/// the first free slot from its bucket on, so that displacement is spread evenly and its maximum is
+/// small: a lookup reads at most that many slots, and there are always as many, so it never wraps.
 @frozen public struct AddressMap: Sendable {
   /// Slots between two places where probes begin. Four IPv4 slots are one cache line.
   @inlinable public static var slotsPerBucket: Int { 4 }
-  /// Most slots that a lookup reads.
-  @inlinable public static var longestProbe: Int { 64 }
+
+  /// The size of one family's slots.
+  @frozen public struct Extent: BitwiseCopyable, Sendable {
+    /// Zero when there is no key of the family.
+    public var buckets: UInt64 = 0
+    /// Slots that a lookup may have to read from the start of a bucket.
+    public var longestProbe: Int = 0
+
+    @inlinable public init() {}
+  }
 
   @usableFromInline let seed: UInt64
-  @usableFromInline let v4Buckets: UInt64
-  @usableFromInline let v6Buckets: UInt64
+  @usableFromInline let v4Extent: Extent
+  @usableFromInline let v6Extent: Extent
   @usableFromInline let v4: FlatArray<AddressSlotV4>
   @usableFromInline let v6: FlatArray<AddressSlotV6>
 
   /// A map without keys.
   @inlinable public init() {
     seed = 0
-    v4Buckets = 0
-    v6Buckets = 0
+    v4Extent = Extent()
+    v6Extent = Extent()
     v4 = FlatArray()
     v6 = FlatArray()
   }
 
-  /// A map over the arrays that the compiler built; a count of buckets is zero for no slots.
+  /// A map over the arrays that the compiler built.
   @inlinable public init(
-    seed: UInt64, v4Buckets: Int, v4: FlatArray<AddressSlotV4>, v6Buckets: Int,
-    v6: FlatArray<AddressSlotV6>
+    seed: UInt64, v4: FlatArray<AddressSlotV4>, extent v4Extent: Extent,
+    v6: FlatArray<AddressSlotV6>, extent v6Extent: Extent
   ) {
     self.seed = seed
-    self.v4Buckets = UInt64(v4Buckets)
-    self.v6Buckets = UInt64(v6Buckets)
+    self.v4Extent = v4Extent
+    self.v6Extent = v6Extent
     self.v4 = v4
     self.v6 = v6
   }
@@ -65,19 +73,22 @@ import Wire
   @inlinable
   public func lookup(scope: UInt32, _ address: IPAddress) -> TableIndex {
     if address.family == .v4 {
-      guard v4Buckets != 0 else { return .none }
+      guard v4Extent.buckets != 0 else { return .none }
       let key = AddressMap.key(scope: scope, address)
-      var slot = AddressMap.firstSlot(AddressMap.hash(key, seed: seed), buckets: v4Buckets)
-      while true {
+      var slot = AddressMap.firstSlot(AddressMap.hash(key, seed: seed), v4Extent)
+      let end = slot &+ v4Extent.longestProbe
+      while slot < end {
         let entry = v4[slot]
         if entry.value == .none || entry.key == key { return entry.value }
         slot = slot &+ 1
       }
+      return .none
     }
-    guard v6Buckets != 0 else { return .none }
+    guard v6Extent.buckets != 0 else { return .none }
     let hash = AddressMap.hash(scope: scope, high: address.high, low: address.low, seed: seed)
-    var slot = AddressMap.firstSlot(hash, buckets: v6Buckets)
-    while true {
+    var slot = AddressMap.firstSlot(hash, v6Extent)
+    let end = slot &+ v6Extent.longestProbe
+    while slot < end {
       let entry = v6[slot]
       if entry.value == .none { return .none }
       if entry.low == address.low && entry.high == address.high && entry.scope == scope {
@@ -85,20 +96,21 @@ import Wire
       }
       slot = slot &+ 1
     }
+    return .none
   }
 
   /// The memory that a lookup reads first, or nil when the map has no key of the family.
   @unsafe @inlinable
   public func prefetchAddress(scope: UInt32, _ address: IPAddress) -> UnsafeRawPointer? {
     if address.family == .v4 {
-      guard v4Buckets != 0 else { return nil }
+      guard v4Extent.buckets != 0 else { return nil }
       let key = AddressMap.key(scope: scope, address)
-      let slot = AddressMap.firstSlot(AddressMap.hash(key, seed: seed), buckets: v4Buckets)
+      let slot = AddressMap.firstSlot(AddressMap.hash(key, seed: seed), v4Extent)
       return unsafe UnsafeRawPointer(v4.pointer(slot))
     }
-    guard v6Buckets != 0 else { return nil }
+    guard v6Extent.buckets != 0 else { return nil }
     let hash = AddressMap.hash(scope: scope, high: address.high, low: address.low, seed: seed)
-    let slot = AddressMap.firstSlot(hash, buckets: v6Buckets)
+    let slot = AddressMap.firstSlot(hash, v6Extent)
     return unsafe UnsafeRawPointer(v6.pointer(slot))
   }
 
@@ -124,8 +136,8 @@ import Wire
 
   /// The slot where the probe of a hash begins: the hash as a fraction of the buckets.
   @inlinable @inline(__always)
-  public static func firstSlot(_ hash: UInt64, buckets: UInt64) -> Int {
-    let bucket = hash.multipliedFullWidth(by: buckets).high
+  public static func firstSlot(_ hash: UInt64, _ extent: Extent) -> Int {
+    let bucket = hash.multipliedFullWidth(by: extent.buckets).high
     return Int(truncatingIfNeeded: bucket) &* slotsPerBucket
   }
 
