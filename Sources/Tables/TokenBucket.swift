@@ -1,0 +1,40 @@
+/// A token bucket whose arithmetic is exact: see `BucketSettings` for its unit.
+///
+/// A bucket is full when first used. Asking and charging are apart, because a packet pays only when
+/// every limit admits it.
+@frozen public struct TokenBucket: BitwiseCopyable, Sendable {
+  /// What is missing to a full bucket, in parts. All zero bytes are a full bucket.
+  @usableFromInline var deficit: UInt64
+  /// When `deficit` was true, in nanoseconds.
+  @usableFromInline var time: UInt64
+
+  @inlinable public init() {
+    deficit = 0
+    time = 0
+  }
+
+  /// Whether `cost` tokens are there at `now`; refills, but takes nothing.
+  ///
+  /// - Complexity: O(1).
+  @inlinable @inline(__always)
+  public mutating func admits(_ cost: UInt64, now: UInt64, _ settings: BucketSettings) -> Bool {
+    if settings.isUnlimited { return true }
+    let elapsed = now &- time
+    time = now
+    if deficit != 0 {
+      // Beyond `fillTime` the product could overflow; the bucket is full then anyway.
+      let refill =
+        elapsed >= settings.fillTime ? settings.capacity : elapsed &* settings.perNanosecond
+      deficit = refill >= deficit ? 0 : deficit &- refill
+    }
+    let (price, overflow) = cost.multipliedReportingOverflow(by: settings.scale)
+    return !overflow && price <= settings.capacity &- deficit
+  }
+
+  /// Takes `cost` tokens that `admits` found a moment ago.
+  @inlinable @inline(__always)
+  public mutating func charge(_ cost: UInt64, _ settings: BucketSettings) {
+    if settings.isUnlimited { return }
+    deficit &+= cost &* settings.scale
+  }
+}

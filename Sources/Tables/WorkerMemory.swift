@@ -1,0 +1,61 @@
+import Glibc
+
+/// Consecutive records that one worker owns: zeroed anonymous memory, reserved whole at start and
+/// backed by pages, huge ones where the kernel has them, only when they are touched.
+///
+/// Indices are bounds-checked; one out of bounds is a defect of ours and traps. The memory is never
+/// moved, so views of it stay valid until `deallocate`.
+@frozen @safe
+public struct WorkerMemory<Element: BitwiseCopyable>: @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutablePointer<Element>
+  public let count: Int
+
+  /// Reserves zeroed memory for `count` records of `Element`, whose all-zero bytes must be a value.
+  public init(count: Int) {
+    self.count = count
+    let bytes = max(1, count) * MemoryLayout<Element>.stride
+    let memory = unsafe mmap(
+      nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
+      preconditionFailure("the system refused \(bytes) bytes of address space")
+    }
+    if bytes >= 2 << 20 { unsafe _ = madvise(memory, bytes, MADV_HUGEPAGE) }
+    unsafe base = memory.bindMemory(to: Element.self, capacity: max(1, count))
+  }
+
+  /// Gives the memory back. The owner calls it once, when no view is used any more.
+  public func deallocate() {
+    unsafe _ = munmap(base, max(1, count) * MemoryLayout<Element>.stride)
+  }
+
+  @inlinable
+  public subscript(_ index: Int) -> Element {
+    @inline(__always) unsafeAddress {
+      precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+      return unsafe UnsafePointer(base + index)
+    }
+    @inline(__always) nonmutating unsafeMutableAddress {
+      precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+      return unsafe base + index
+    }
+  }
+
+  @inlinable
+  public subscript(_ index: UInt32) -> Element {
+    @inline(__always) unsafeAddress {
+      precondition(UInt(index) < UInt(bitPattern: count))
+      return unsafe UnsafePointer(base + Int(index))
+    }
+    @inline(__always) nonmutating unsafeMutableAddress {
+      precondition(UInt(index) < UInt(bitPattern: count))
+      return unsafe base + Int(index)
+    }
+  }
+
+  /// The address of a record, to be prefetched.
+  @unsafe @inlinable @inline(__always)
+  public func pointer(_ index: Int) -> UnsafeMutablePointer<Element> {
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+    return unsafe base + index
+  }
+}

@@ -1,0 +1,48 @@
+/// The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+public enum InternetChecksum {
+  /// Adds up 16-bit words in network byte order; an odd last byte counts as the high half.
+  ///
+  /// - Parameter bytes: `count` readable bytes.
+  /// - Complexity: O(`count`).
+  @unsafe @inlinable
+  public static func sum(_ bytes: UnsafeRawPointer, count: Int, initial: UInt64 = 0) -> UInt64 {
+    var total = initial
+    var offset = 0
+    // 32-bit words added in 64 bits cannot overflow below 16 GB, and fold to the same 16-bit sum.
+    while offset &+ 4 <= count {
+      total &+= UInt64(unsafe bytes.big32(offset))
+      offset &+= 4
+    }
+    if offset &+ 2 <= count {
+      total &+= UInt64(unsafe bytes.big16(offset))
+      offset &+= 2
+    }
+    if offset < count { total &+= UInt64(unsafe bytes.byte(offset)) << 8 }
+    return total
+  }
+
+  /// Folds a sum to 16 bits, end-around carry included.
+  @inlinable @inline(__always)
+  public static func fold(_ sum: UInt64) -> UInt16 {
+    var value = (sum & 0xFFFF_FFFF) &+ (sum >> 32)
+    value = (value & 0xFFFF) &+ (value >> 16)
+    value = (value & 0xFFFF) &+ (value >> 16)
+    value = (value & 0xFFFF) &+ (value >> 16)
+    return UInt16(truncatingIfNeeded: value)
+  }
+
+  /// The checksum field for a sum: its one's complement.
+  @inlinable @inline(__always)
+  public static func finish(_ sum: UInt64) -> UInt16 { ~fold(sum) }
+
+  /// The checksum after `old` bytes of the covered data became `new` ones (RFC 1624, equation 3).
+  ///
+  /// - Parameters:
+  ///   - checksum: the field as it stands.
+  ///   - old: the sum of the words that went, in network byte order.
+  ///   - new: the sum of the words that came.
+  @inlinable
+  public static func update(_ checksum: UInt16, old: UInt64, new: UInt64) -> UInt16 {
+    ~fold(UInt64(~checksum) &+ UInt64(~fold(old)) &+ UInt64(fold(new)))
+  }
+}
