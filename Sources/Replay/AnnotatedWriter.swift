@@ -84,7 +84,8 @@ struct VerdictNames: Sendable {
     case .drop:
       let rule = outcome.rule == 0 ? "" : ", rule \(rule(outcome.rule))"
       let place =
-        outcome.nic == .none ? "\(outcome.direction.name)" : "\(nic(outcome.nic)), \(outcome.direction.name)"
+        outcome.nic == .none
+        ? "\(outcome.direction.name)" : "\(nic(outcome.nic)), \(outcome.direction.name)"
       return "drop \(outcome.reason.name): \(outcome.reason.text)\(rule) (\(place))"
     case .reply: return "reply to \(nic(outcome.nic))"
     case .consume: return "consume: a service took it from \(nic(outcome.nic)) without an answer"

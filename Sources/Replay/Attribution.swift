@@ -76,7 +76,7 @@ struct Attributor: ~Copyable {
 
   /// Attributes one record by its link layer and its network or ARP addresses.
   @inline(__always)
-  func attribute(_ link: borrowing LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int)
+  func attribute(_ link: LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int)
     -> Attribution
   {
     let present = link.isCutInTag ? 0 : captured - link.network
@@ -89,7 +89,7 @@ struct Attributor: ~Copyable {
   }
 
   @inline(__always)
-  private func attributeV4(_ link: borrowing LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
+  private func attributeV4(_ link: LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
     -> Attribution
   {
     let hasSource = present >= 16
@@ -117,7 +117,7 @@ struct Attributor: ~Copyable {
   }
 
   @inline(__always)
-  private func attributeV6(_ link: borrowing LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
+  private func attributeV6(_ link: LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
     -> Attribution
   {
     let hasSource = present >= 24
@@ -143,7 +143,7 @@ struct Attributor: ~Copyable {
 
   /// ARP for IPv4 over Ethernet (RFC 826): its protocol addresses stand for the packet's.
   private func attributeARP(
-    _ link: borrowing LinkLayer, _ arp: UnsafeRawPointer, _ present: Int
+    _ link: LinkLayer, _ arp: UnsafeRawPointer, _ present: Int
   ) -> Attribution {
     let isIPv4 = present >= 28 && arp.big16(2) == EtherType.ipv4 && arp.big16(4) == 0x0604
     let sender = isIPv4 ? UInt64(arp.big32(14)) : 0
@@ -156,7 +156,7 @@ struct Attributor: ~Copyable {
     return receiverByMAC(link)
   }
 
-  private func attributeByMAC(_ link: borrowing LinkLayer) -> Attribution {
+  private func attributeByMAC(_ link: LinkLayer) -> Attribution {
     if let nic = senderByMAC(link, v4, false, 0, 0) { return .guest(nic) }
     return receiverByMAC(link)
   }
@@ -165,7 +165,7 @@ struct Attributor: ~Copyable {
   /// model order.
   @inline(__always)
   private func senderByMAC(
-    _ link: borrowing LinkLayer, _ family: borrowing AddressTable, _ hasSource: Bool,
+    _ link: LinkLayer, _ family: borrowing AddressTable, _ hasSource: Bool,
     _ high: UInt64, _ low: UInt64
   ) -> TableIndex? {
     let found = macs.lookup(0, link.source)
@@ -185,7 +185,7 @@ struct Attributor: ~Copyable {
     return choose(macs, found, LinkLayer.noMAC)
   }
 
-  private func receiverByMAC(_ link: borrowing LinkLayer) -> Attribution {
+  private func receiverByMAC(_ link: LinkLayer) -> Attribution {
     guard let nic = choose(macs, macs.lookup(0, link.destination), LinkLayer.noMAC) else {
       return .ignore
     }

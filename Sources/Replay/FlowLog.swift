@@ -7,7 +7,7 @@ import Wire
 ///
 /// Records cover at most 600 s of capture time. They are written in the order of their first
 /// packets when the interval ends, so memory is bounded by the flows of one interval.
-struct FlowLog: ~Copyable {
+final class FlowLog {
   static let interval: UInt64 = 600 * 1_000_000_000
   /// More records than this are written before the interval ends.
   static let recordCapacity = 1 << 20
@@ -47,7 +47,7 @@ struct FlowLog: ~Copyable {
   /// - Parameters:
   ///   - receiver: the local NIC that a `local` packet is for; `.none` when unknown.
   ///   - time: capture time, never less than before.
-  mutating func add(
+  func add(
     _ facts: FlowFacts, _ outcome: Outcome, receiver: TableIndex, time: UInt64
   ) {
     guard outcome.nic != .none, !Self.isService(facts, outcome) else { return }
@@ -95,7 +95,7 @@ struct FlowLog: ~Copyable {
     }
   }
 
-  private mutating func count(
+  private func count(
     _ facts: FlowFacts, nic: TableIndex, isIngress: Bool, isAccepted: Bool, _ outcome: Outcome,
     _ time: UInt64
   ) {
@@ -115,14 +115,14 @@ struct FlowLog: ~Copyable {
     records[position].tcpFlags |= facts.tcpFlags
   }
 
-  private mutating func writeRecords() {
+  private func writeRecords() {
     for record in records { sink.append(names.line(record)) }
     records.removeAll(keepingCapacity: true)
     positions.removeAll(keepingCapacity: true)
   }
 
   /// Writes what is left, and reports the file's first failure.
-  mutating func close() throws(ReplayError) {
+  func close() throws(ReplayError) {
     writeRecords()
     try sink.close()
   }

@@ -46,7 +46,7 @@ struct FrameNormaliser: ~Copyable {
   ///   - mac: the attributed NIC's address.
   @inline(__always)
   mutating func place(
-    _ link: borrowing LinkLayer, bytes: UnsafeRawPointer, captured: Int, original: Int,
+    _ link: LinkLayer, bytes: UnsafeRawPointer, captured: Int, original: Int,
     attribution: Attribution, mac: MACAddress
   ) -> Packet {
     let frame = arena + used + Self.headroom
@@ -90,7 +90,7 @@ struct FrameNormaliser: ~Copyable {
   }
 
   private mutating func copyWithoutTags(
-    _ link: borrowing LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int,
+    _ link: LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int,
     to frame: UnsafeMutableRawPointer
   ) -> Int {
     frame.copyMemory(from: bytes, byteCount: 12)
@@ -104,7 +104,7 @@ struct FrameNormaliser: ~Copyable {
 
   /// Makes up the Ethernet header of a raw or cooked record, and copies what follows it.
   private mutating func copyCooked(
-    _ link: borrowing LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int,
+    _ link: LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int,
     to frame: UnsafeMutableRawPointer, _ attribution: Attribution, _ mac: MACAddress
   ) -> Int {
     let network = bytes + link.network

@@ -29,6 +29,14 @@ public enum JSONText {
     return "{\n" + lines.joined(separator: ",\n") + "\n\(margin)}"
   }
 
+  /// An array of values that are already JSON, one a line.
+  public static func array(_ values: [String], indent: Int = 0) -> String {
+    if values.isEmpty { return "[]" }
+    let margin = String(repeating: " ", count: indent)
+    let lines = values.map { "\(margin)  \($0)" }
+    return "[\n" + lines.joined(separator: ",\n") + "\n\(margin)]"
+  }
+
   /// A number with a given count of decimals, whatever the locale.
   public static func decimal(_ value: Double, places: Int) -> String {
     var scale = 1.0

@@ -4,6 +4,8 @@ import Wire
 public struct ReplayOptions: Sendable {
   /// Capture paths as given; `-` is standard input. They are read one after the other.
   public var captures: [String]
+  /// Model paths, which no output may overwrite.
+  public var models: [String] = []
   /// A tcpdump expression; nil judges every packet.
   public var filter: String?
   /// The id of the NIC that settles doubtful attributions.

@@ -14,6 +14,7 @@ public struct ReplaySummary: Sendable {
     /// Counter names of Linux's ENA driver, then packets and bytes each way. Nil is a gauge
     /// without a limit to count down from.
     public var counters: [(name: String, value: UInt64?)]
+    /// Packets that this NIC dropped, as sender or as receiver.
     public var dropsByReason: [Count]
   }
 
@@ -45,8 +46,8 @@ public struct ReplaySummary: Sendable {
 
   init() {}
 
-  /// - Parameter available: connections that a NIC may still open, by index; nil without limit.
-  init(_ counters: borrowing Counters, _ names: VerdictNames, available: [UInt64?]) {
+  /// The counts of a replay without its interfaces.
+  init(_ counters: borrowing Counters, _ names: VerdictNames) {
     packets = counters.packets
     bytes = counters.bytes
     forwarded = counters[.forward]
@@ -58,30 +59,36 @@ public struct ReplaySummary: Sendable {
     for reason in DropReason.allCases where counters.drops(reason) > 0 {
       dropsByReason.append(Count(name: reason.name, count: counters.drops(reason)))
     }
-    for rule in 1..<max(1, counters.ruleCount) where counters.hits(rule) > 0 {
+    for rule in 1..<max(2, counters.ruleCount)
+    where rule < counters.ruleCount && counters.hits(rule) > 0 {
       ruleHits.append(Count(name: names.rule(UInt32(rule)), count: counters.hits(rule)))
     }
-    for index in 0..<counters.nicCount {
-      let nic = counters.nic(index)
-      var interface = Interface(
-        id: names.nicIDs[index],
-        counters: [
-          ("bw_in_allowance_exceeded", nic.bandwidthInExceeded),
-          ("bw_out_allowance_exceeded", nic.bandwidthOutExceeded),
-          ("pps_allowance_exceeded", nic.packetsExceeded),
-          ("conntrack_allowance_exceeded", nic.connectionsExceeded),
-          ("linklocal_allowance_exceeded", nic.linkLocalExceeded),
-          ("conntrack_allowance_available", index < available.count ? available[index] : nil),
-          ("packetsIn", nic.packetsIn),
-          ("packetsOut", nic.packetsOut),
-          ("bytesIn", nic.bytesIn),
-          ("bytesOut", nic.bytesOut),
-        ], dropsByReason: [])
-      for reason in DropReason.allCases where counters.drops(reason, nic: index) > 0 {
-        interface.dropsByReason.append(
-          Count(name: reason.name, count: counters.drops(reason, nic: index)))
-      }
-      interfaces.append(interface)
+  }
+}
+
+extension ReplaySummary.Interface {
+  /// - Parameters:
+  ///   - available: connections that the NIC may still open; nil without a limit.
+  ///   - drops: how often the NIC dropped for a reason.
+  init(
+    id: String, counters: NICCounters, available: UInt32?, drops: (DropReason) -> UInt64
+  ) {
+    self.id = id
+    self.counters = [
+      ("bw_in_allowance_exceeded", counters.bandwidthInExceeded),
+      ("bw_out_allowance_exceeded", counters.bandwidthOutExceeded),
+      ("pps_allowance_exceeded", counters.packetsExceeded),
+      ("conntrack_allowance_exceeded", counters.connectionsExceeded),
+      ("linklocal_allowance_exceeded", counters.linkLocalExceeded),
+      ("conntrack_allowance_available", available.map { UInt64($0) }),
+      ("packetsIn", counters.packetsIn),
+      ("packetsOut", counters.packetsOut),
+      ("bytesIn", counters.bytesIn),
+      ("bytesOut", counters.bytesOut),
+    ]
+    dropsByReason = []
+    for reason in DropReason.allCases where drops(reason) > 0 {
+      dropsByReason.append(ReplaySummary.Count(name: reason.name, count: drops(reason)))
     }
   }
 }

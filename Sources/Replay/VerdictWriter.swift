@@ -6,7 +6,7 @@ import Wire
 ///
 /// Names are escaped once, at the start; a line is composed in the buffer of the file without
 /// allocation.
-struct VerdictWriter: ~Copyable {
+final class VerdictWriter {
   private let sink: ByteSink
   private let fileNames: TextPool
   private let nicIDs: TextPool
