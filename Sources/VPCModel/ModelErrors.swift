@@ -1,0 +1,43 @@
+/// One reason why a model file is refused, and where.
+public struct ModelError: Error, Sendable, Hashable {
+  /// The name of the file as it was given.
+  public var file: String
+  /// Counts from 1.
+  public var line: Int
+  /// Counts from 1, in Unicode scalars; nil where only the line is known.
+  public var column: Int?
+  /// The field, such as `securityGroups[0].ingress[2].ports`; empty for the whole file.
+  public var path: String
+  /// What is wrong, in words, without the place.
+  public var reason: String
+
+  public init(file: String, line: Int, column: Int?, path: String, reason: String) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.path = path
+    self.reason = reason
+  }
+}
+
+extension ModelError: CustomStringConvertible {
+  /// `FILE:LINE:COLUMN: PATH: REASON`, the form that editors jump to.
+  public var description: String {
+    let position = column.map { "\(file):\(line):\($0)" } ?? "\(file):\(line)"
+    return path.isEmpty ? "\(position): \(reason)" : "\(position): \(path): \(reason)"
+  }
+}
+
+/// Everything that is wrong with a set of model files: never empty, in order of file and line.
+public struct ModelErrors: Error, Sendable, Equatable {
+  public var errors: [ModelError]
+
+  public init(errors: [ModelError]) {
+    self.errors = errors
+  }
+}
+
+extension ModelErrors: CustomStringConvertible {
+  /// One error a line.
+  public var description: String { errors.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,48 @@
+/// The way from the top of a document to a field; text is made only when an error needs it.
+final class FieldPath: Sendable {
+  enum Step: Sendable {
+    case field(String)
+    case item(Int)
+  }
+
+  let parent: FieldPath?
+  let step: Step
+
+  init(_ parent: FieldPath?, _ step: Step) {
+    self.parent = parent
+    self.step = step
+  }
+
+  /// Such as `securityGroups[0].ingress[2].ports`.
+  var text: String {
+    var steps = [Step]()
+    var next: FieldPath? = self
+    while let path = next {
+      steps.append(path.step)
+      next = path.parent
+    }
+    var text = ""
+    for step in steps.reversed() {
+      switch step {
+      case .field(let name): text += text.isEmpty ? name : ".\(name)"
+      case .item(let index): text += "[\(index)]"
+      }
+    }
+    return text
+  }
+}
+
+/// Where something stands in the files.
+struct Place: Sendable {
+  /// Index of the file in the order given.
+  var file: Int
+  /// Line and column count from 1.
+  var line: Int
+  var column: Int
+  var path: FieldPath?
+
+  /// The same position with a path one field longer.
+  func field(_ name: String) -> Place {
+    Place(file: file, line: line, column: column, path: FieldPath(path, .field(name)))
+  }
+}
