@@ -1,0 +1,97 @@
+import Tables
+import Testing
+import Wire
+
+@testable import TableCompiler
+
+@Suite struct AddressMapTests {
+  private struct Key: Hashable {
+    var scope: UInt32
+    var address: IPAddress
+  }
+
+  @Test func `agrees with a dictionary`() throws {
+    for seed in 1...100 {
+      var random = SplitMix64(seed: seed)
+      var builder = AddressMapBuilder()
+      var reference: [Key: TableIndex] = [:]
+      func key() -> Key {
+        let scope = UInt32.random(in: 0...3, using: &random)
+        return Key(scope: scope, address: random.address(random.once(in: 2) ? .v4 : .v6))
+      }
+      for value in 0..<UInt32.random(in: 0...300, using: &random) {
+        let key = key()
+        builder.add(scope: key.scope, key.address, value)
+        // The first value of a key stays.
+        if reference[key] == nil { reference[key] = value }
+      }
+      let memory = ImageMemory()
+      let map = try builder.finish(in: memory)
+      for (key, value) in reference {
+        #expect(map.lookup(scope: key.scope, key.address) == value)
+      }
+      for _ in 0..<300 {
+        let key = key()
+        #expect(map.lookup(scope: key.scope, key.address) == reference[key] ?? .none)
+      }
+      withExtendedLifetime(memory) {}
+    }
+  }
+
+  @Test func `an empty map holds nothing`() throws {
+    let memory = ImageMemory()
+    let map = try AddressMapBuilder().finish(in: memory)
+    #expect(map.lookup(scope: 0, IPAddress(v4: 0)) == .none)
+    #expect(map.lookup(scope: 0, IPAddress(v6: 0, 0)) == .none)
+    #expect(AddressMap().lookup(scope: 0, IPAddress(v4: 0)) == .none)
+    #expect(memory.byteCount == 0)
+  }
+
+  @Test func `families and scopes do not meet`() throws {
+    var builder = AddressMapBuilder()
+    builder.add(scope: 1, IPAddress(v4: 5), 10)
+    builder.add(scope: 2, IPAddress(v4: 5), 20)
+    builder.add(scope: 1, IPAddress(v6: 0, 5), 30)
+    let memory = ImageMemory()
+    let map = try builder.finish(in: memory)
+    #expect(map.lookup(scope: 1, IPAddress(v4: 5)) == 10)
+    #expect(map.lookup(scope: 2, IPAddress(v4: 5)) == 20)
+    #expect(map.lookup(scope: 1, IPAddress(v6: 0, 5)) == 30)
+    #expect(map.lookup(scope: 2, IPAddress(v6: 0, 5)) == .none)
+    #expect(map.lookup(scope: 3, IPAddress(v4: 5)) == .none)
+    withExtendedLifetime(memory) {}
+  }
+
+  @Test func `many IPv4 keys take less than 24 bytes each`() throws {
+    var builder = AddressMapBuilder()
+    let count = 50_000
+    for index in 0..<count {
+      builder.add(
+        scope: UInt32(index / 20_000), IPAddress(v4: 0x0A00_0000 + UInt32(index % 20_000)),
+        UInt32(index))
+    }
+    let memory = ImageMemory()
+    let map = try builder.finish(in: memory)
+    #expect(memory.byteCount <= 24 * count)
+    for index in 0..<count {
+      let address = IPAddress(v4: 0x0A00_0000 + UInt32(index % 20_000))
+      #expect(map.lookup(scope: UInt32(index / 20_000), address) == UInt32(index))
+    }
+    withExtendedLifetime(memory) {}
+  }
+
+  @Test func `the prefetched line is where the probe begins`() throws {
+    var builder = AddressMapBuilder()
+    builder.add(scope: 1, IPAddress(v4: 5), 10)
+    builder.add(scope: 1, IPAddress(v6: 0, 5), 11)
+    let memory = ImageMemory()
+    let map = try builder.finish(in: memory)
+    let v4 = try #require(map.prefetchAddress(scope: 1, IPAddress(v4: 5)))
+    #expect(v4.load(as: AddressSlotV4.self).value == 10)
+    #expect(UInt(bitPattern: v4) % 64 == 0)
+    let v6 = try #require(map.prefetchAddress(scope: 1, IPAddress(v6: 0, 5)))
+    #expect(v6.load(as: AddressSlotV6.self).value == 11)
+    #expect(AddressMap().prefetchAddress(scope: 1, IPAddress(v4: 5)) == nil)
+    withExtendedLifetime(memory) {}
+  }
+}
