@@ -26,9 +26,10 @@ extension ServiceResponder {
     case .request:
       // Another server's offer was taken: RFC 2131 section 4.3.2 makes this a notice to the rest.
       if let server = message.serverIdentifier, server != lease.router { return .consume }
-      let wanted = message.requestedAddress ?? message.clientAddress
-      if wanted.isUnspecified { return .drop(.serviceDHCP) }
-      let type: DHCPv4MessageType = wanted == address ? .ack : .nak
+      let wanted = [message.requestedAddress, message.clientAddress]
+        .compactMap(\.self).filter { !$0.isUnspecified }
+      if wanted.isEmpty { return .drop(.serviceDHCP) }
+      let type: DHCPv4MessageType = wanted.allSatisfy { $0 == address } ? .ack : .nak
       return compose(lease.answer(type, to: message), for: interface, lease, into: &answer)
     case .inform:
       guard interface.addresses.contains(message.clientAddress) else {
