@@ -6,10 +6,6 @@ struct BurstEntry: BitwiseCopyable {
   var time: UInt64
   /// Original length of the recorded frame.
   var bytes: UInt32
-  /// Wire length of the frame as given to the engine.
-  var sent: UInt32 = 0
-  /// Bytes of it that were present.
-  var present: UInt32 = 0
   /// Index in the engine's burst; -1 for what is ignored.
   var packet: Int32 = -1
   var linkType: UInt16 = 0

@@ -12,7 +12,10 @@ func makeWorker(_ tables: borrowing RuleTables) -> Worker {
 extension ReplaySession {
   /// Puts the outer header on a fragment of a packet that the engine left to be fragmented.
   mutating func encapsulate(_ fragment: inout Packet) {
-    worker.encapsulate(&fragment, compiled.tables)
+    if fragment.endpoint == .none { return }
+    worker.encapsulate(
+      &fragment, endpoint: fragment.endpoint, vni: fragment.vni,
+      entropyPort: fragment.entropyPort, compiled.tables)
   }
 
   /// The counters that the engine kept of each NIC.

@@ -9,30 +9,28 @@ extension ReplaySession {
   @inline(__always)
   mutating func settle(_ entry: BurstEntry) {
     var outcome = Outcome.ignored
-    var delivered: UInt32 = 0
     if entry.packet >= 0 {
       let packet = packets + Int(entry.packet)
       if packet.pointee.verdict == .punt { serve(packet) }
       if packet.pointee.verdict == .pending { defect = "packet \(entry.number) was not judged" }
       outcome = Outcome(packet.pointee)
-      delivered = wireLength(packet.pointee, entry)
     }
     counters.count(outcome, bytes: entry.bytes)
     if let verdicts = outputs.verdicts {
       verdicts.write(
         file: file, number: entry.number, time: entry.time, bytes: entry.bytes, outcome)
     }
-    if outputs.writesPackets || entry.isExplained { settleSlowly(entry, outcome, delivered) }
+    if outputs.writesPackets || entry.isExplained { settleSlowly(entry, outcome) }
   }
 
   /// The parts of settling that only some replays ask for.
   private mutating func settleSlowly(
-    _ entry: BurstEntry, _ outcome: Outcome, _ delivered: UInt32
+    _ entry: BurstEntry, _ outcome: Outcome
   ) {
     outputs.annotate(entry, outcome, file: file)
     if entry.packet >= 0 {
       let packet = packets + Int(entry.packet)
-      writeFrames(packet.pointee, entry, outcome, delivered)
+      writeFrames(packet.pointee, entry, outcome)
       if let facts = outputs.facts(of: entry) {
         let receiver = outcome.direction == .local ? receiver(of: facts, from: outcome.nic) : .none
         outputs.log(facts, outcome, receiver: receiver, time: packet.pointee.time)
@@ -41,14 +39,6 @@ extension ReplaySession {
     if entry.isExplained {
       explanations.append(explain(entry, outcome))
     }
-  }
-
-  /// Bytes on the wire of the frame as the engine left it. The engine moved only bytes that are
-  /// present, so what the capture cut off is still missing.
-  @inline(__always)
-  private func wireLength(_ packet: borrowing Packet, _ entry: BurstEntry) -> UInt32 {
-    let grown = Int(packet.length) - Int(entry.present)
-    return UInt32(clamping: max(Int(packet.length), Int(entry.sent) + grown))
   }
 
   /// Has a service answer a punted packet, and charges the sender's link-local allowance.
@@ -86,7 +76,7 @@ extension ReplaySession {
 
   /// Writes to `--out` what leaves because of a packet: itself, its fragments, or an answer.
   private mutating func writeFrames(
-    _ packet: Packet, _ entry: BurstEntry, _ outcome: Outcome, _ delivered: UInt32
+    _ packet: Packet, _ entry: BurstEntry, _ outcome: Outcome
   ) {
     guard let out = outputs.out else { return }
     let frame = UnsafeRawBufferPointer(start: packet.base, count: Int(packet.length))
@@ -95,7 +85,7 @@ extension ReplaySession {
       writeFragments(packet, entry, to: out)
     case .forward:
       out.write(
-        to: outcome.output, time: entry.time, frame: frame, originalLength: Int(delivered))
+        to: outcome.output, time: entry.time, frame: frame, originalLength: Int(packet.originalLength))
     case .reply:
       out.write(answer: answer, to: outcome.nic, time: entry.time)
     case .drop where packet.flags.contains(.answerTooBig) && outcome.nic != .none:

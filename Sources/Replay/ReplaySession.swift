@@ -90,8 +90,10 @@ struct ReplaySession: ~Copyable {
       throw .capture(error)
     }
     var record = CaptureRecord()
+    var accepted: UInt64 = 0
     while reader.next(&record) {
-      number += 1
+      accepted += 1
+      number = accepted + reader.packetsPassedOver
       take(record)
       if counters.packets & (Self.progressInterval - 1) < UInt64(Self.entryCapacity) {
         if outputs.haveFailed { break }
@@ -128,8 +130,6 @@ struct ReplaySession: ~Copyable {
         place.pointee.time = now
         if isExplained { place.pointee.flags.insert(.traced) }
         entry.packet = Int32(packetCount)
-        entry.sent = place.pointee.originalLength
-        entry.present = place.pointee.length
         packetCount += 1
         outputs.remember(place.pointee, of: &entry)
         if place.pointee.origin == .guest && mayBeService(place.pointee) { endsBurst = true }
