@@ -51,10 +51,14 @@ let package = Package(
         "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort", "Wire",
       ],
       swiftSettings: slowPath),
+    .target(
+      name: "Bench",
+      dependencies: ["VPCModel", "TableCompiler", "Tables", "Datapath", "Wire", "CDataplane"],
+      swiftSettings: slowPath),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "Replay", "VPCModel", "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort", "CDataplane",
+        "Bench", "Replay", "VPCModel", "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: slowPath),

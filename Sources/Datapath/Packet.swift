@@ -61,6 +61,7 @@ import Wire
 ///
 /// The frame stands at `base`, with `headroom` writable bytes before it and `tailroom` not assumed.
 /// The engine moves `base` and changes `length` when it adds or removes an outer header.
+@safe
 public struct Packet: BitwiseCopyable {
   /// First byte of the Ethernet header.
   public var base: UnsafeMutableRawPointer

@@ -100,6 +100,7 @@ struct Compilation {
     tables.publicAddresses = try publicAddresses.finish(in: memory)
     tables.vnis = try vniMap(model.vpcs.map(\.vni)) { $0 }
     tables.gatewayVNIs = try vniMap(model.internetGateways.map(\.vni)) { _ in 1 }
+    tables.nicMACs = try macMap
     tables.endpointsByAddress = try endpointMap
     tables.prefixes = tries.finish(in: memory)
     tables.classifiers = classifiers.finish(in: memory, tries: tables.prefixes)
@@ -126,6 +127,18 @@ struct Compilation {
       map.add(scope: 0, IPAddress(v4: vni), value(UInt32(index)))
     }
     return try map.finish(in: memory)
+  }
+
+  private var macMap: AddressMap {
+    get throws(TableCompilerError) {
+      var map = AddressMapBuilder()
+      var seen = Set<[UInt64]>()
+      for (index, nic) in nics.enumerated()
+      where seen.insert([UInt64(nic.vpc), nic.mac.bits]).inserted {
+        map.add(scope: nic.vpc, IPAddress(v6: 0, nic.mac.bits), UInt32(index))
+      }
+      return try map.finish(in: memory)
+    }
   }
 
   private var endpointMap: AddressMap {

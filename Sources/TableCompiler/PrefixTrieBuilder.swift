@@ -93,6 +93,8 @@ struct PrefixTrieBuilder {
     guard let first = entries.first, let last = entries.last else { return 0 }
     var shared = (first.high ^ last.high).leadingZeroBitCount
     if shared == 64 { shared += (first.low ^ last.low).leadingZeroBitCount }
+    // At most 127, the largest shift that the lookup knows.
+    shared = min(shared, 127)
     for entry in entries { shared = min(shared, entry.length) }
     let mask = IPPrefix.mask(family: .v6, length: shared)
     record.maskHigh = mask.high

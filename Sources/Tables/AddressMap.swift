@@ -23,9 +23,9 @@ import Wire
 
 /// A read-only map from (scope, address) to a number: open addressing with linear probing.
 ///
-/// Keys hash to a bucket of `slotsPerBucket` slots. They stand in the order of their hashes, each in
-/// the first free slot from its bucket on, so that displacement is spread evenly and its maximum is
-/// small: a lookup reads at most that many slots, and there are always as many, so it never wraps.
+/// Keys hash to a bucket of `slotsPerBucket` slots. They stand in the order of their hashes, each
+/// in the first free slot from its bucket on, so that displacement is spread evenly and its maximum
+/// is small: a lookup reads at most that many slots. There are always as many; none wraps round.
 @frozen public struct AddressMap: Sendable {
   /// Slots between two places where probes begin. Four IPv4 slots are one cache line.
   @inlinable public static var slotsPerBucket: Int { 4 }

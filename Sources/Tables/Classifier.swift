@@ -112,10 +112,13 @@
   func search(_ range: TableRange, _ key: UInt32) -> UInt32 {
     var base = range.start
     var count = range.count
-    // The comparison selects a number instead of a branch that nobody could predict.
     while count > 1 {
       let half = count &>> 1
-      base = base &+ (starts[base &+ half] <= key ? half : 0)
+      // Arithmetic, because a comparison becomes a branch that nobody can predict: bit 32 of the
+      // difference survives when the interval does not begin after the key.
+      let difference = (UInt64(key) | 1 &<< 32) &- UInt64(starts[base &+ half])
+      let isReached = UInt32(truncatingIfNeeded: difference &>> 32)
+      base = base &+ (half & (0 &- isReached))
       count = count &- half
     }
     return results[base]

@@ -58,6 +58,8 @@ public struct RuleTables {
   /// Public addresses, each VPC's its own. Key: (VPC, public address); value: index of
   /// `nicPublicAddresses`.
   public var publicAddresses = AddressMap()
+  /// NICs by MAC. Key: (VPC, the MAC as the low half of an IPv6 address); value: index of `nics`.
+  public var nicMACs = AddressMap()
   /// Endpoints by underlay address. Key: (0, address); value: index of `endpoints`.
   public var endpointsByAddress = AddressMap()
 

@@ -105,7 +105,7 @@ public struct FrameParser {
       headers.fragmentProtocol = headers.transport
       setFragment(
         offset: Int(fragmentWord & 0x1FFF) &* 8, more: fragmentWord & 0x2000 != 0,
-        payload: segment)
+        start: offset &+ headerLength, payload: segment)
       if headers.isLaterFragment { return }
     }
     parseTransport(at: offset &+ headerLength, segment: segment)
@@ -149,7 +149,9 @@ public struct FrameParser {
   }
 
   @inlinable
-  mutating func setFragment(offset: Int, more: Bool, payload: Int) {
+  mutating func setFragment(offset: Int, more: Bool, start: Int, payload: Int) {
+    headers.fragmentPayloadOffset = UInt16(truncatingIfNeeded: start)
+    headers.fragmentLength = UInt32(truncatingIfNeeded: payload)
     headers.fragmentOffset = UInt16(truncatingIfNeeded: offset)
     headers.moreFragments = more
     if (more && payload & 7 != 0) || offset &+ payload > 65_535 { headers.faults.insert(.length) }

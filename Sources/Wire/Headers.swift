@@ -82,6 +82,10 @@
   public var fragmentID: UInt32 = 0
   /// In bytes.
   public var fragmentOffset: UInt16 = 0
+  /// Where a fragment's piece of the datagram begins in the frame.
+  public var fragmentPayloadOffset: UInt16 = 0
+  /// Bytes of that piece.
+  public var fragmentLength: UInt32 = 0
   public var moreFragments = false
   /// Don't fragment: IPv4's DF bit; always true for IPv6.
   public var dontFragment = false

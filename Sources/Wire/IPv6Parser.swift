@@ -124,7 +124,8 @@ extension FrameParser {
     if offset == 0 && !more { return }
     headers.fragmentID = unsafe base.big32(position &+ 4)
     headers.fragmentProtocol = following
-    setFragment(offset: offset, more: more, payload: max(0, end &- position &- 8))
+    setFragment(
+      offset: offset, more: more, start: position &+ 8, payload: max(0, end &- position &- 8))
   }
 
   /// Checks the options of a hop-by-hop or destination options header (RFC 8200 section 4.2).

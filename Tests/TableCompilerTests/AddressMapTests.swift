@@ -27,8 +27,8 @@ import Wire
       }
       let memory = ImageMemory()
       let map = try builder.finish(in: memory)
-      for (key, value) in reference {
-        #expect(map.lookup(scope: key.scope, key.address) == value)
+      for (key, value) in reference where map.lookup(scope: key.scope, key.address) != value {
+        Issue.record("seed \(seed), \(key): not \(value)")
       }
       for _ in 0..<300 {
         let key = key()
@@ -45,6 +45,16 @@ import Wire
     #expect(map.lookup(scope: 0, IPAddress(v6: 0, 0)) == .none)
     #expect(AddressMap().lookup(scope: 0, IPAddress(v4: 0)) == .none)
     #expect(memory.byteCount == 0)
+  }
+
+  @Test func `a key that comes often takes one slot`() throws {
+    var builder = AddressMapBuilder()
+    for value in 0..<1_000 { builder.add(scope: 0, IPAddress(v4: 1), UInt32(value)) }
+    let memory = ImageMemory()
+    let map = try builder.finish(in: memory)
+    #expect(map.lookup(scope: 0, IPAddress(v4: 1)) == 0)
+    #expect(map.lookup(scope: 0, IPAddress(v4: 2)) == .none)
+    withExtendedLifetime(memory) {}
   }
 
   @Test func `families and scopes do not meet`() throws {
@@ -75,7 +85,8 @@ import Wire
     #expect(memory.byteCount <= 24 * count)
     for index in 0..<count {
       let address = IPAddress(v4: 0x0A00_0000 + UInt32(index % 20_000))
-      #expect(map.lookup(scope: UInt32(index / 20_000), address) == UInt32(index))
+      let found = map.lookup(scope: UInt32(index / 20_000), address)
+      if found != UInt32(index) { Issue.record("\(address): \(found)") }
     }
     withExtendedLifetime(memory) {}
   }

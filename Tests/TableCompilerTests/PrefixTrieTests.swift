@@ -59,14 +59,16 @@ private struct PrefixesByLength {
         for _ in 0..<100 {
           let address = random.address(near: reference.entries.map(\.prefix), family)
           let found = set.lookup(index, high: address.high, low: address.low)
-          #expect(found == reference.lookup(address), "seed \(seed), \(address)")
+          if found != reference.lookup(address) {
+            Issue.record("seed \(seed), \(address): \(found)")
+          }
         }
       }
       withExtendedLifetime(memory) {}
     }
   }
 
-  @Test(arguments: [(IPFamily.v4, 5_000), (.v6, 5_000), (.v4, 70_000), (.v6, 70_000)])
+  @Test(arguments: [(IPFamily.v4, 3_000), (.v6, 3_000), (.v4, 66_000)])
   func `finds many prefixes through a direct table`(family: IPFamily, count: Int) throws {
     var random = SplitMix64(seed: count)
     var reference = PrefixesByLength()
@@ -87,11 +89,10 @@ private struct PrefixesByLength {
     let memory = ImageMemory()
     let set = builder.finish(in: memory)
     let prefixes = entries.map(\.prefix).sorted { $0.address < $1.address }
-    for _ in 0..<20_000 {
+    for _ in 0..<5_000 {
       let address = random.address(near: prefixes, family)
-      #expect(
-        set.lookup(index, high: address.high, low: address.low) == reference.lookup(address),
-        "\(address)")
+      let found = set.lookup(index, high: address.high, low: address.low)
+      if found != reference.lookup(address) { Issue.record("\(address): \(found)") }
     }
     withExtendedLifetime(memory) {}
   }

@@ -25,13 +25,12 @@ extension ServiceResponder {
       || interface.addresses.contains(source)
   }
 
-  /// A solicitation that passes the checks of RFC 4861 sections 6.1.1 and 7.1.1, and is not
-  /// fragmented (RFC 6980); nil for anything else.
+  /// A solicitation that passes the checks of RFC 4861 sections 6.1.1 and 7.1.1 but the checksum,
+  /// which guests may leave to offload, and is not fragmented (RFC 6980); nil for anything else.
   private func soundMessage(of packet: IPv6View) -> NeighborDiscoveryView? {
     guard packet.hopLimit == 255, let upper = IPv6UpperLayer(packet), !upper.hasFragmentHeader,
       upper.protocolNumber == IPProtocol.icmpv6,
-      let message = NeighborDiscoveryView(upper.payload), message.code == 0,
-      message.hasRightChecksum(source: packet.source, destination: packet.destination)
+      let message = NeighborDiscoveryView(upper.payload), message.code == 0
     else { return nil }
     let fromNowhere = packet.source.isUnspecified
     let optionless = message.options(NeighborDiscovery.sourceLinkLayerAddress).isEmpty

@@ -1,0 +1,115 @@
+import Tables
+import Wire
+
+// The only place where connections begin, move on and end.
+
+extension Worker {
+  /// Carries out what connection tracking decided of a packet that every step accepted.
+  ///
+  /// - Returns: the connection's record, `none` when the packet has none.
+  @inline(__always)
+  mutating func commit(
+    _ packet: Packet, _ decision: FlowDecision, cost: UInt64,
+    _ direction: Direction, nic: TableIndex
+  ) -> UInt32 {
+    switch decision.action {
+    case .none: return .none
+    case .update:
+      advance(decision, direction)
+      count(decision.record, cost: cost, direction)
+      if decision.kind == .tcp && decision.tracker.isOver {
+        endFlow(decision.record)
+        return .none
+      }
+      return decision.record
+    case .create:
+      if decision.record != .none { endFlow(decision.record) }
+      let record = create(packet, decision, direction, nic: nic)
+      if record != .none { count(record, cost: cost, direction) }
+      return record
+    }
+  }
+
+  @inline(__always)
+  private mutating func advance(_ decision: FlowDecision, _ direction: Direction) {
+    let record = decision.record
+    if decision.side == 1 { flows.entries[record].flags.insert(.seenReply) }
+    let old = flows.entries[record].deadline
+    if decision.deadline != 0 { flows.entries[record].deadline = decision.deadline }
+    if decision.kind == .udp {
+      flows.entries[record].state = decision.udpCounts
+    } else if decision.kind == .tcp {
+      flows.tracks[record] = decision.tracker.track
+      flows.entries[record].state = decision.tracker.state.rawValue
+    }
+    // Later deadlines are found when the old one comes up; nearer ones must be armed anew.
+    if decision.deadline != 0 && decision.deadline < old {
+      flows.wheel.remove(record)
+      flows.wheel.insert(record, deadline: decision.deadline)
+    }
+  }
+
+  @inline(__always)
+  private func count(_ record: UInt32, cost: UInt64, _ direction: Direction) {
+    if direction == .egress {
+      flows.entries[record].packetsOut &+= 1
+      flows.entries[record].bytesOut &+= cost
+    } else {
+      flows.entries[record].packetsIn &+= 1
+      flows.entries[record].bytesIn &+= cost
+    }
+  }
+
+  private mutating func create(
+    _ packet: Packet, _ decision: FlowDecision, _ direction: Direction,
+    nic: TableIndex
+  ) -> UInt32 {
+    guard let record = flows.insert(decision.key, hash: decision.hash, kind: decision.kind) else {
+      return .none
+    }
+    flows.entries[record].deadline = decision.deadline
+    flows.entries[record].rule = decision.rule
+    if direction == .ingress { flows.entries[record].flags.insert(.fromOutside) }
+    if decision.kind == .udp { flows.entries[record].state = decision.udpCounts }
+    if decision.kind == .tcp {
+      flows.entries[record].state = decision.tracker.state.rawValue
+      flows.tracks[record] = decision.tracker.track
+    }
+    flows.wheel.insert(record, deadline: decision.deadline)
+    if nics[nic].connections >= reservePerNIC { sharedConnections &+= 1 }
+    nics[nic].connections &+= 1
+    note(packet, .connectionCreated, UInt64(decision.rule))
+    return record
+  }
+
+  /// Forgets a connection.
+  mutating func endFlow(_ record: UInt32) {
+    let nic = flows.entries[record].nic
+    flows.wheel.remove(record)
+    flows.remove(record)
+    nics[nic].connections &-= 1
+    if nics[nic].connections >= reservePerNIC { sharedConnections &-= 1 }
+  }
+
+  /// Forgets every connection whose time was over before the current tick of the timers.
+  mutating func expireFlows(_ now: UInt64) {
+    while let record = flows.wheel.next(before: now) {
+      let deadline = flows.entries[record].deadline
+      // Put back before it is ended, so that `endFlow` finds every record in the wheel.
+      flows.wheel.insert(record, deadline: deadline)
+      if deadline <= now { endFlow(record) }
+    }
+  }
+
+  /// Forgets connections that are due within the current tick: asked when an allowance is used up,
+  /// so that a connection that has ended by the clock does not count. Looks at 64 at most.
+  mutating func expireDueFlows(_ now: UInt64) {
+    var record: UInt32? = flows.wheel.currentSlot == .max ? nil : flows.wheel.currentSlot
+    var looked = 0
+    while let current = record, looked < 64 {
+      record = flows.wheel.following(current)
+      if flows.entries[current].deadline <= now { endFlow(current) }
+      looked &+= 1
+    }
+  }
+}

@@ -1,0 +1,225 @@
+import Tables
+import Wire
+
+/// What a tunnel header said.
+private struct TunnelPacket {
+  var outerSource: IPAddress
+  var vni: UInt32
+  /// Of the inner Ethernet frame, from the start of the outer one.
+  var innerOffset: Int
+}
+
+// Step 1 of ingress: the outer packet, its VNI, and whether its sender is where the inner source
+// lives. A tunnel in a tunnel is plain payload; nothing recurses.
+
+extension Worker {
+  /// Takes a tunnel packet's outer header off and finds the NIC it is for.
+  ///
+  /// On success the packet's frame is the inner one; otherwise it has its verdict.
+  mutating func decapsulate(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: RuleTables
+  ) {
+    packet.direction = .ingress
+    packet.nic = .none
+    context.nic = .none
+    guard let tunnel = openTunnel(&packet) else { return }
+    guard admits(tunnel.vni, tables) else { return drop(&packet, .tunnelVNI, nic: .none) }
+    unsafe packet.base = unsafe packet.base + tunnel.innerOffset
+    packet.length &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
+    packet.originalLength &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
+    packet.headroom &+= UInt32(truncatingIfNeeded: tunnel.innerOffset)
+    // SAFETY: `openTunnel` saw that the inner frame begins inside the captured bytes.
+    context.headers = unsafe FrameParser.parse(
+      packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
+      offloaded: packet.flags.contains(.offloaded))
+    note(packet, .tunnel, UInt64(tunnel.vni))
+    if !context.headers.hasAddresses {
+      // Not an IP packet: nobody's, and judged as what it is.
+      return judgeIngress(&packet, &context, tables)
+    }
+    if !findReceiver(tunnel, &packet, &context, tables) {
+      drop(&packet, .tunnelPeer, nic: .none)
+    }
+  }
+
+  // MARK: Outer header
+
+  /// Checks the outer packet; nil when it was dropped.
+  private mutating func openTunnel(_ packet: inout Packet) -> TunnelPacket? {
+    // SAFETY: the owner vouches for `length` bytes at `base`.
+    let outer = unsafe FrameParser.parse(
+      packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
+      offloaded: packet.flags.contains(.offloaded))
+    if !outer.faults.isEmpty {
+      drop(&packet, outer.faults.reason, nic: .none)
+      return nil
+    }
+    if outer.isFragment {
+      drop(&packet, .tunnelFragment, nic: .none)
+      return nil
+    }
+    let offset = Int(outer.transportOffset) &+ 8
+    let end = Int(outer.transportOffset) &+ Int(outer.segmentLength)
+    guard outer.transport == IPProtocol.udp, offset &+ 8 <= end else {
+      drop(&packet, .tunnelHeader, nic: .none)
+      return nil
+    }
+    guard offset &+ 8 <= Int(packet.length) else {
+      drop(&packet, .parseTruncated, nic: .none)
+      return nil
+    }
+    let opened =
+      outer.destinationPort == 6081
+      ? unsafe openGeneve(packet.base, at: offset, end: min(end, Int(packet.length)))
+      : unsafe openVXLAN(packet.base, at: offset)
+    guard let (vni, innerOffset) = opened, innerOffset <= Int(packet.length) else {
+      drop(&packet, .tunnelHeader, nic: .none)
+      return nil
+    }
+    // Behind the outer packet there may be padding that is not the inner frame's.
+    packet.originalLength = UInt32(truncatingIfNeeded: end)
+    packet.length = min(packet.length, packet.originalLength)
+    return TunnelPacket(outerSource: outer.source, vni: vni, innerOffset: innerOffset)
+  }
+
+  /// RFC 8926 section 3.4: version 0, data packet, Ethernet inside, no critical option (we know
+  /// none), options that fit.
+  @unsafe
+  private func openGeneve(
+    _ base: UnsafeMutableRawPointer, at offset: Int, end: Int
+  ) -> (vni: UInt32, innerOffset: Int)? {
+    // SAFETY: 8 bytes from `offset` are there.
+    let bytes = UnsafeRawPointer(base)
+    let first = unsafe bytes.byte(offset)
+    let second = unsafe bytes.byte(offset + 1)
+    let vniWord = unsafe bytes.big32(offset + 4)
+    let optionsEnd = offset &+ 8 &+ Int(first & 0x3F) &* 4
+    guard first >> 6 == 0, second == 0, unsafe bytes.big16(offset + 2) == 0x6558,
+      vniWord & 0xFF == 0, optionsEnd <= end
+    else { return nil }
+    var position = offset &+ 8
+    while position < optionsEnd {
+      // SAFETY: options come in words of 4 bytes, and `optionsEnd` is inside the captured bytes.
+      let word = unsafe bytes.big32(position)
+      let isCritical = word & 0x8000 != 0
+      let hasReservedBits = word & 0xE0 != 0
+      position &+= 4 &+ Int(word & 0x1F) &* 4
+      if isCritical || hasReservedBits || position > optionsEnd { return nil }
+    }
+    return (vniWord >> 8, optionsEnd)
+  }
+
+  /// RFC 7348 section 5: the I flag alone, reserved fields zero.
+  @unsafe
+  private func openVXLAN(
+    _ base: UnsafeMutableRawPointer, at offset: Int
+  ) -> (vni: UInt32, innerOffset: Int)? {
+    // SAFETY: 8 bytes from `offset` are there.
+    let bytes = UnsafeRawPointer(base)
+    let vniWord = unsafe bytes.big32(offset + 4)
+    guard unsafe bytes.big32(offset) == 0x0800_0000, vniWord & 0xFF == 0 else { return nil }
+    return (vniWord >> 8, offset &+ 8)
+  }
+
+  private func admits(_ vni: UInt32, _ tables: RuleTables) -> Bool {
+    let key = IPAddress(v4: vni)
+    return tables.vnis.lookup(scope: 0, key) != .none
+      || tables.gatewayVNIs.lookup(scope: 0, key) != .none
+  }
+
+  // MARK: Sender and receiver
+
+  /// Checks that the inner source lives at the outer source, and finds the receiving NIC.
+  ///
+  /// - Returns: false when the sender may not send this.
+  private mutating func findReceiver(
+    _ tunnel: TunnelPacket, _ packet: inout Packet, _ context: inout PacketContext,
+    _ tables: RuleTables
+  ) -> Bool {
+    let vpc = tables.vnis.lookup(scope: 0, IPAddress(v4: tunnel.vni))
+    let source = context.headers.source
+    if vpc != .none && livesAt(tunnel.outerSource, source, vpc, tables) {
+      setReceiver(&packet, &context, vpc, tables)
+      return true
+    }
+    var isGateway = false
+    var index = 0
+    while index < tables.gateways.count {
+      let gateway = tables.gateways[index]
+      let usesVNI = gateway.vni == tunnel.vni || gateway.vpc == vpc
+      if usesVNI && gateway.host == tunnel.outerSource
+        && !isInside(source, tables.vpcs[gateway.vpc].cidrs, tables.vpcCIDRs)
+      {
+        isGateway = true
+        if setPublicReceiver(&packet, &context, gateway.vpc, tables) { return true }
+      }
+      index &+= 1
+    }
+    return isGateway
+  }
+
+  /// Whether an address is mapped to a tunnel endpoint, in a VPC or in one peered with it.
+  private func livesAt(
+    _ endpoint: IPAddress, _ address: IPAddress, _ vpc: TableIndex, _ tables: RuleTables
+  ) -> Bool {
+    if isMapped(address, in: vpc, to: endpoint, tables) { return true }
+    var index = 0
+    while index < tables.peerings.count {
+      let peering = tables.peerings[index]
+      if peering.first == vpc && isMapped(address, in: peering.second, to: endpoint, tables) {
+        return true
+      }
+      if peering.second == vpc && isMapped(address, in: peering.first, to: endpoint, tables) {
+        return true
+      }
+      index &+= 1
+    }
+    return false
+  }
+
+  private func isMapped(
+    _ address: IPAddress, in vpc: TableIndex, to endpoint: IPAddress,
+    _ tables: RuleTables
+  ) -> Bool {
+    let found = tables.addresses.lookup(scope: vpc, address)
+    guard found != .none, Location(bits: found).isMapping else { return false }
+    let mapping = tables.mappings[Location(bits: found).index]
+    return mapping.endpoint != .none && tables.endpoints[mapping.endpoint].address == endpoint
+  }
+
+  /// The NIC that has the inner destination, or that the inner frame is addressed to by MAC.
+  private func setReceiver(
+    _ packet: inout Packet, _ context: inout PacketContext, _ vpc: TableIndex,
+    _ tables: RuleTables
+  ) {
+    let found = tables.addresses.lookup(scope: vpc, context.headers.destination)
+    if found != .none && !Location(bits: found).isMapping {
+      context.nic = Location(bits: found).index
+    } else {
+      // SAFETY: the parser saw a whole Ethernet header.
+      let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+      context.nic = tables.nicMACs.lookup(scope: vpc, IPAddress(v6: 0, target.bits))
+    }
+    packet.nic = context.nic
+  }
+
+  /// The NIC behind a public address, whose private one the packet gets; for IPv6 the NIC itself.
+  private func setPublicReceiver(
+    _ packet: inout Packet, _ context: inout PacketContext, _ vpc: TableIndex,
+    _ tables: RuleTables
+  ) -> Bool {
+    if context.headers.family == .v4 {
+      let found = tables.publicAddresses.lookup(scope: vpc, context.headers.destination)
+      guard found != .none else { return false }
+      let record = tables.nicPublicAddresses[found]
+      context.nic = record.nic
+      context.publicAddress = found
+      // From here on the packet is judged by its private address.
+      context.headers.destinationLow = record.privateAddress.low
+    } else {
+      setReceiver(&packet, &context, vpc, tables)
+    }
+    packet.nic = context.nic
+    return context.nic != .none
+  }
+}

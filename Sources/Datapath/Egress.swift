@@ -1,0 +1,226 @@
+import Tables
+import Wire
+
+// The sender's side, in the order in which AWS documents it and the reasons are promised: parse,
+// link layer, services, source, fragments, connection, groups, destination and network ACL,
+// location, size, limits; then encapsulate or hand to the receiver.
+
+extension Worker {
+  mutating func judgeEgress(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: RuleTables
+  ) {
+    let nic = context.nic
+    packet.direction = .egress
+    note(packet, .egress, UInt64(nic))
+    if !context.headers.faults.isEmpty {
+      return drop(&packet, context.headers.faults.reason, nic: nic)
+    }
+    note(
+      packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    if linkStep(&packet, context.headers, nic: nic, tables) { return }
+    let refusal = sourceStep(packet, context.headers, nic: nic, tables)
+    if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
+
+    switch fragmentStep(&packet, context.headers, .egress, nic: nic) {
+    case .whole:
+      judgeFlowEgress(&packet, &context, nic: nic, tables)
+    case .first(let datagram):
+      judgeFlowEgress(&packet, &context, nic: nic, tables)
+      recordFirstFragment(datagram, packet)
+    case .drop(let reason):
+      dropEgress(&packet, context.headers, reason, nic: nic, tables)
+    case .follows(let datagram):
+      followEgress(&packet, &context, datagram, nic: nic, tables)
+    }
+  }
+
+  // MARK: Connection to delivery
+
+  /// Steps 6 to 12 of a packet whose ports are known.
+  @inline(__always)
+  private mutating func judgeFlowEgress(
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: RuleTables
+  ) {
+    var decision = FlowDecision()
+    let refusal = flowStep(
+      packet, context, context.key, context.hash, .egress, nic: nic, &decision, tables)
+    if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
+    if decision.needsGroups {
+      decision.rule = groupStep(packet, context.headers, .egress, nic: nic, tables)
+      if decision.rule == 0 {
+        return dropEgress(&packet, context.headers, .sgEgress, nic: nic, tables)
+      }
+    }
+    let isCached = hasCachedEgress(packet, decision, tables)
+    let destination: Destination
+    if isCached {
+      destination = Destination(bits: flows.entries[decision.record].destination)
+    } else {
+      guard let found = destinationStep(&packet, context.headers, nic: nic, tables) else { return }
+      destination = found
+    }
+    packet.rule = decision.rule
+    packet.state = decision.state
+    guard
+      leave(&packet, &context, decision, destination, nic: nic, tables)
+    else { return }
+    let record = commit(packet, decision, cost: context.cost, .egress, nic: nic)
+    if record != .none && !isCached { cacheEgress(record, destination, tables) }
+    deliver(&packet, &context, destination, nic: nic, tables)
+  }
+
+  /// Whether the connection knows its destination and the ACL's consent from this generation.
+  @inline(__always)
+  private func hasCachedEgress(
+    _ packet: Packet, _ decision: FlowDecision, _ tables: RuleTables
+  ) -> Bool {
+    // A traced packet goes the long way, so that every step shows.
+    guard decision.action == .update, !packet.flags.contains(.traced) else { return false }
+    let record = decision.record
+    return flows.entries[record].flags.contains(.egressCached)
+      && flows.entries[record].generation == tables.generation
+  }
+
+  /// Remembers where a connection's egress packets go. Only TCP and UDP: elsewhere the ACL may tell
+  /// packets of one connection apart.
+  @inline(__always)
+  private func cacheEgress(
+    _ record: UInt32, _ destination: Destination, _ tables: RuleTables
+  ) {
+    guard flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp else { return }
+    if flows.entries[record].generation != tables.generation {
+      flows.entries[record].flags.remove(.ingressCached)
+      flows.entries[record].generation = tables.generation
+    }
+    flows.entries[record].destination = destination.bits
+    flows.entries[record].flags.insert(.egressCached)
+  }
+
+  /// Steps 8 and 9: the way, the network ACL across the subnet's edge, and who lives there.
+  private mutating func destinationStep(
+    _ packet: inout Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables,
+    checksACL: Bool = true
+  ) -> Destination? {
+    let way = routeStep(packet, headers, nic: nic, tables)
+    if case .drop(let reason, let rule) = way.outcome {
+      drop(&packet, reason, nic: nic, rule: rule)
+      return nil
+    }
+    if way.crossesEdge && checksACL {
+      let match = aclStep(packet, headers, .egress, subnet: tables.nics[nic].subnet, tables)
+      if !match.allow {
+        dropEgress(&packet, headers, .aclEgress, rule: match.rule, nic: nic, tables)
+        return nil
+      }
+    }
+    let (destination, reason) = locate(packet, way.outcome, headers, nic: nic, tables)
+    if reason != .none {
+      drop(&packet, reason, nic: nic)
+      return nil
+    }
+    return destination
+  }
+
+  /// Steps 10 and 11: size and limits. False when the packet was dropped.
+  @inline(__always)
+  private mutating func leave(
+    _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
+    _ destination: Destination, nic: TableIndex, _ tables: RuleTables
+  ) -> Bool {
+    if destination.kind != .nic {
+      let refusal = sizeStep(&packet, context.headers, destination, nic: nic, tables)
+      if refusal != .none {
+        drop(&packet, refusal, nic: nic)
+        return false
+      }
+    } else {
+      packet.direction = .local
+    }
+    let refusal = limitStep(
+      packet, cost: context.cost, creates: decision.action == .create,
+      replaces: decision.record != .none, .egress, nic: nic, tables)
+    if refusal != .none {
+      drop(&packet, refusal, nic: nic)
+      return false
+    }
+    return true
+  }
+
+  /// Step 12: to the underlay, or through the receiver's judgement to a NIC of this host.
+  @inline(__always)
+  private mutating func deliver(
+    _ packet: inout Packet, _ context: inout PacketContext, _ destination: Destination,
+    nic: TableIndex, _ tables: RuleTables
+  ) {
+    nics[nic].counters.packetsOut &+= 1
+    nics[nic].counters.bytesOut &+= context.cost
+    packet.verdict = .forward
+    if destination.kind == .nic {
+      judgeLocal(&packet, &context, receiver: destination.index, tables)
+    } else {
+      encapsulate(&packet, &context, destination, nic: nic, tables)
+    }
+  }
+
+  // MARK: Later fragments
+
+  /// A fragment whose datagram's first fragment was judged: same verdict, but size and limits are
+  /// its own.
+  private mutating func followEgress(
+    _ packet: inout Packet, _ context: inout PacketContext, _ datagram: UInt32, nic: TableIndex,
+    _ tables: RuleTables
+  ) {
+    let known = fragments.datagrams[datagram]
+    note(packet, .fragmentFollows, UInt64(known.rule))
+    if known.reason != .none {
+      return dropEgress(
+        &packet, context.headers, known.reason, rule: known.rule, nic: nic, tables)
+    }
+    guard
+      let destination = destinationStep(
+        &packet, context.headers, nic: nic, tables, checksACL: false)
+    else { return }
+    packet.rule = known.rule
+    packet.state = FlowState(rawValue: known.state) ?? .none
+    let rule = packet.rule
+    let state = packet.state
+    guard leave(&packet, &context, FlowDecision(), destination, nic: nic, tables) else { return }
+    packet.rule = rule
+    packet.state = state
+    deliver(&packet, &context, destination, nic: nic, tables)
+  }
+
+  // MARK: Drops
+
+  /// Drops a packet before its way was asked for; the direction still says where it would have gone.
+  private mutating func dropEgress(
+    _ packet: inout Packet, _ headers: Headers, _ reason: DropReason, rule: UInt32 = 0,
+    nic: TableIndex, _ tables: RuleTables
+  ) {
+    if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
+    drop(&packet, reason, nic: nic, rule: rule)
+  }
+
+  /// Whether the sender's routes lead to a NIC of this host.
+  mutating func leadsToLocalNIC(
+    _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+  ) -> Bool {
+    // A descriptor that is not traced: this look ahead is no step of the judgement.
+    // SAFETY: the frame is not looked at.
+    let silent = unsafe Packet(base: silentFrame, length: 0, headroom: 0)
+    let way = routeStep(silent, headers, nic: nic, tables)
+    switch way.outcome {
+    case .drop, .gateway: return false
+    case .nic: return true
+    case .inVPC:
+      let (destination, reason) = locate(silent, way.outcome, headers, nic: nic, tables)
+      return reason == .none && destination.kind == .nic
+    }
+  }
+
+  /// An address to put in descriptors without a frame.
+  @unsafe private var silentFrame: UnsafeMutableRawPointer {
+    unsafe UnsafeMutableRawPointer(contexts.pointer(0))
+  }
+}

@@ -1,0 +1,239 @@
+import Tables
+import Wire
+
+// Connection tracking: decides without changing anything. What it decides is committed by
+// `CommitStage` once every later step agreed, so that a refused packet leaves no trace.
+
+extension Worker {
+  /// Finds the packet's connection, or says whether it may begin one.
+  ///
+  /// - Returns: a drop reason (`ct.flags`, `ct.invalid`), or `none` with `decision` filled.
+  mutating func flowStep(
+    _ packet: Packet, _ context: PacketContext, _ key: FlowKey, _ hash: UInt64,
+    _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision,
+    _ tables: RuleTables
+  ) -> DropReason {
+    let headers = context.headers
+    let isTCP = headers.transport == IPProtocol.tcp
+    if isTCP && !TCPSegment.areFlagsPossible(headers.tcpFlags) { return .ctFlags }
+    decision.key = key
+    decision.hash = hash
+    let hint = direction == .egress || packet.origin != .guest ? context.candidate : .none
+    if let record = liveRecord(key, hash, hint: hint, now: packet.time) {
+      return known(packet, headers, record, direction, nic: nic, &decision, tables)
+    }
+    return unknown(packet, headers, direction, nic: nic, &decision, tables)
+  }
+
+  /// The record of a connection that has not ended by time, or nil.
+  @inline(__always)
+  private mutating func liveRecord(
+    _ key: FlowKey, _ hash: UInt64, hint: UInt32, now: UInt64
+  ) -> UInt32? {
+    var found: UInt32?
+    if hint != .none && flows.holds(hint, key) {
+      found = hint
+    } else {
+      found = flows.lookup(key, hash: hash)
+    }
+    guard let record = found else { return nil }
+    if flows.entries[record].deadline > now { return record }
+    endFlow(record)
+    return nil
+  }
+
+  // MARK: Part of a connection
+
+  @inline(__always)
+  private mutating func known(
+    _ packet: Packet, _ headers: Headers, _ record: UInt32, _ direction: Direction,
+    nic: TableIndex, _ decision: inout FlowDecision, _ tables: RuleTables
+  ) -> DropReason {
+    let entry = flows.entries[record]
+    decision.action = .update
+    decision.record = record
+    decision.kind = entry.kind
+    decision.state = .established
+    decision.rule = entry.rule
+    decision.side = entry.flags.contains(.fromOutside) == (direction == .ingress) ? 0 : 1
+    switch entry.kind {
+    case .udp:
+      decision.udpCounts = Self.countUDP(entry.state, direction)
+      let isStream = decision.udpCounts & 0x0F >= 2 && decision.udpCounts >> 4 >= 2
+      let timeout = isStream ? tables.nics[nic].udpStream : tables.nics[nic].udp
+      decision.deadline = packet.time &+ timeout
+    case .tcp:
+      return knownTCP(packet, headers, entry, direction, nic: nic, &decision, tables)
+    case .echo:
+      decision.deadline = packet.time &+ 30_000_000_000
+    case .other, .free:
+      decision.deadline = packet.time &+ 600_000_000_000
+    }
+    note(packet, .connectionFound, UInt64(entry.rule))
+    return .none
+  }
+
+  private mutating func knownTCP(
+    _ packet: Packet, _ headers: Headers, _ entry: FlowEntry, _ direction: Direction,
+    nic: TableIndex, _ decision: inout FlowDecision, _ tables: RuleTables
+  ) -> DropReason {
+    // SAFETY: the parser saw the whole TCP header.
+    let segment = unsafe TCPSegment(packet.base, headers)
+    let state = TCPState(rawValue: entry.state) ?? .none
+    decision.tracker = TCPTracker(
+      state: state, track: flows.tracks[decision.record],
+      seenReply: entry.flags.contains(.seenReply))
+    switch decision.tracker.follow(segment, side: decision.side) {
+    case .accept:
+      if !decision.tracker.keepsDeadline {
+        decision.deadline =
+          packet.time
+          &+ decision.tracker.timeout(segment, established: tables.nics[nic].tcpEstablished)
+      }
+    case .ignore: break
+    case .invalid:
+      note(packet, .connectionInvalid, UInt64(entry.state))
+      return .ctInvalid
+    case .reopen:
+      // Judged as a new connection; the old one goes when the packet is accepted.
+      let old = decision.record
+      let refusal = unknown(packet, headers, direction, nic: nic, &decision, tables)
+      decision.record = old
+      return refusal
+    }
+    note(packet, .connectionFound, UInt64(entry.rule), UInt64(entry.state))
+    return .none
+  }
+
+  /// Packets each way, up to two: the low nibble counts those out, the high nibble those in.
+  @inline(__always)
+  static func countUDP(_ counts: UInt8, _ direction: Direction) -> UInt8 {
+    switch direction {
+    case .egress: counts & 0x0F < 2 ? counts &+ 1 : counts
+    case .ingress: counts >> 4 < 2 ? counts &+ 0x10 : counts
+    }
+  }
+
+  // MARK: Not part of one
+
+  private mutating func unknown(
+    _ packet: Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex,
+    _ decision: inout FlowDecision, _ tables: RuleTables
+  ) -> DropReason {
+    decision.record = .none
+    decision.action = .create
+    decision.state = .new
+    decision.side = 0
+    decision.needsGroups = true
+    switch headers.transport {
+    case IPProtocol.tcp, IPProtocol.udp:
+      if isUntracked(headers, direction, nic: nic, tables) {
+        decision.action = .none
+        decision.state = .untracked
+        note(packet, .untracked)
+        return .none
+      }
+      if headers.transport == IPProtocol.udp {
+        decision.kind = .udp
+        decision.udpCounts = Self.countUDP(0, direction)
+        decision.deadline = packet.time &+ tables.nics[nic].udp
+      } else if !beginTCP(packet, headers, nic: nic, &decision, tables) {
+        return .ctInvalid
+      }
+    case _ where headers.isICMP:
+      return beginICMP(packet, headers, direction, nic: nic, &decision)
+    default:
+      decision.kind = .other
+      decision.deadline = packet.time &+ 600_000_000_000
+    }
+    note(packet, .connectionNew)
+    return .none
+  }
+
+  /// Begins to track a TCP connection; false when the segment may not begin one.
+  private mutating func beginTCP(
+    _ packet: Packet, _ headers: Headers, nic: TableIndex,
+    _ decision: inout FlowDecision, _ tables: RuleTables
+  ) -> Bool {
+    // SAFETY: the parser saw the whole TCP header.
+    let segment = unsafe TCPSegment(packet.base, headers)
+    let isPickup = segment.kind == .ack && !tables.dropMidstream
+    guard segment.kind == .syn || isPickup else { return false }
+    decision.kind = .tcp
+    decision.tracker = TCPTracker(first: segment)
+    guard decision.tracker.follow(segment, side: 0) != .invalid else { return false }
+    decision.deadline =
+      packet.time
+      &+ decision.tracker.timeout(segment, established: tables.nics[nic].tcpEstablished)
+    return true
+  }
+
+  private mutating func beginICMP(
+    _ packet: Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex,
+    _ decision: inout FlowDecision
+  ) -> DropReason {
+    if let isRequest = headers.isEchoRequest {
+      if !isRequest { return .ctInvalid }
+      decision.kind = .echo
+      decision.deadline = packet.time &+ 30_000_000_000
+      note(packet, .connectionNew)
+      return .none
+    }
+    decision.action = .none
+    decision.state = .none
+    if headers.isICMPError,
+      let record = quotedConnection(packet, headers, direction, nic: nic)
+    {
+      decision.state = .related
+      decision.rule = flows.entries[record].rule
+      decision.needsGroups = false
+      note(packet, .related, UInt64(decision.rule))
+    }
+    return .none
+  }
+
+  /// Whether a TCP or UDP packet without a connection belongs to a flow that AWS does not track: one
+  /// whose first packet a rule for everybody allows, while the other way is open to everything.
+  ///
+  /// The packet may be of either direction of that flow, so both are looked at.
+  private func isUntracked(
+    _ headers: Headers, _ direction: Direction, nic: TableIndex, _ tables: RuleTables
+  ) -> Bool {
+    let record = tables.nics[nic]
+    if record.openBits == 0 { return false }
+    let isUDP = headers.transport == IPProtocol.udp
+    if record.isOpen(direction.opposite, headers.family, isUDP: isUDP),
+      allowsEverywhere(record, headers.ruleKey, direction, headers.family, tables)
+    {
+      return true
+    }
+    return record.isOpen(direction, headers.family, isUDP: isUDP)
+      && allowsEverywhere(
+        record, headers.reversedRuleKey, direction.opposite, headers.family, tables)
+  }
+
+  private func allowsEverywhere(
+    _ nic: NICRecord, _ key: UInt32, _ direction: Direction, _ family: IPFamily,
+    _ tables: RuleTables
+  ) -> Bool {
+    var position = nic.groups.start
+    let end = position &+ nic.groups.count
+    while position < end {
+      let group = tables.groups[tables.nicGroups[position]]
+      if tables.classifiers.allowsEverywhere(group.classifiers.index(direction, family), key: key) {
+        return true
+      }
+      position &+= 1
+    }
+    return false
+  }
+}
+
+extension NICRecord {
+  /// Whether a rule of some group opens a direction for all ports and all addresses.
+  @inline(__always)
+  func isOpen(_ direction: Direction, _ family: IPFamily, isUDP: Bool) -> Bool {
+    let bit = direction.rawValue * 4 + (family == .v6 ? 2 : 0) + (isUDP ? 1 : 0)
+    return openBits >> bit & 1 == 1
+  }
+}

@@ -1,0 +1,82 @@
+import Tables
+import Wire
+
+/// What the fragment step says of a packet.
+enum FragmentOutcome {
+  /// Not a fragment: go on.
+  case whole
+  /// A first fragment: go on, and tell `recordFirstFragment` what became of it.
+  case first(UInt32)
+  /// A later fragment, or an exact copy: what its first fragment got is its verdict.
+  case follows(UInt32)
+  case drop(DropReason)
+}
+
+extension Worker {
+  /// Compares a fragment with what is known of its datagram.
+  mutating func fragmentStep(
+    _ packet: inout Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex
+  ) -> FragmentOutcome {
+    guard headers.isFragment else { return .whole }
+    note(packet, .fragment, UInt64(headers.fragmentOffset), headers.moreFragments ? 1 : 0)
+    let key = FragmentKey(headers, nic: nic, direction: direction)
+    let offset = UInt32(headers.fragmentOffset)
+    let length = headers.fragmentLength
+    let digest = unsafe payloadDigest(packet, headers, length: length)
+    if let known = fragments.lookup(key, now: packet.time, share: &nics[nic].fragments) {
+      if fragments.datagrams[known].isPoisoned { return .drop(.fragmentOverlap) }
+      switch fragments.relate(known, offset: offset, length: length, digest: digest) {
+      case .fresh, .duplicate: return .follows(known)
+      case .overlapping:
+        fragments.datagrams[known].isPoisoned = true
+        return .drop(.fragmentOverlap)
+      case .tooMany: return .drop(.fragmentLimit)
+      }
+    }
+    if headers.isLaterFragment { return .drop(.fragmentOrphan) }
+    guard let fresh = fragments.insert(key, now: packet.time, share: &nics[nic].fragments) else {
+      return .drop(.fragmentLimit)
+    }
+    _ = fragments.relate(fresh, offset: offset, length: length, digest: digest)
+    if headers.isTiny {
+      fragments.datagrams[fresh].reason = .fragmentTiny
+      return .drop(.fragmentTiny)
+    }
+    return .first(fresh)
+  }
+
+  /// Remembers what became of a first fragment, for those that follow.
+  func recordFirstFragment(_ datagram: UInt32, _ packet: Packet) {
+    fragments.datagrams[datagram].reason = packet.verdict == .drop ? packet.reason : .none
+    fragments.datagrams[datagram].rule = packet.rule
+    fragments.datagrams[datagram].state = packet.state.rawValue
+  }
+
+  /// A digest of the captured bytes of a fragment, to tell a copy from an overlap.
+  @unsafe
+  private func payloadDigest(
+    _ packet: Packet, _ headers: Headers, length: UInt32
+  ) -> UInt64 {
+    let start = Int(headers.fragmentPayloadOffset)
+    let end = min(Int(packet.length), start &+ Int(length))
+    var value: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ flows.seed
+    var position = start
+    while position &+ 8 <= end {
+      // SAFETY: `end` is at most the frame's captured length.
+      let word = unsafe packet.base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+      value = mixDigest(value ^ word)
+      position &+= 8
+    }
+    while position < end {
+      let byte = unsafe packet.base.load(fromByteOffset: position, as: UInt8.self)
+      value = mixDigest(value ^ UInt64(byte))
+      position &+= 1
+    }
+    return value
+  }
+
+  private func mixDigest(_ word: UInt64) -> UInt64 {
+    let product = word.multipliedFullWidth(by: 0xC2B2_AE3D_27D4_EB4F)
+    return product.high ^ product.low
+  }
+}

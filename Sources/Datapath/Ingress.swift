@@ -1,0 +1,180 @@
+import Tables
+import Wire
+
+// The receiver's side: interface, fragments, connection, network ACL, groups, limits, delivery.
+
+extension Worker {
+  /// Judges a packet that came from the underlay or was captured on its way to a NIC.
+  mutating func judgeIngress(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: RuleTables
+  ) {
+    let nic = context.nic
+    packet.nic = nic
+    if !context.headers.faults.isEmpty {
+      return drop(&packet, context.headers.faults.reason, nic: nic)
+    }
+    switch context.headers.link {
+    case .ipv4, .ipv6: break
+    case .vlan: return drop(&packet, .l2VLAN, nic: nic)
+    case .arp, .other, .truncated: return drop(&packet, .l2Ethertype, nic: nic)
+    }
+    if nic == .none { return drop(&packet, .eniNone, nic: nic) }
+    note(packet, .ingress, UInt64(nic))
+    note(packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    let refusal = interfaceStep(packet, context, nic: nic, tables)
+    if refusal != .none { return drop(&packet, refusal, nic: nic) }
+    packet.rule = 0
+    judgeReception(&packet, &context, nic: nic, isLocal: false, tables)
+  }
+
+  /// Judges a packet that a NIC of this host just sent to another: verdict, rule and state of the
+  /// sender stand unless the receiver drops it.
+  mutating func judgeLocal(
+    _ packet: inout Packet, _ context: inout PacketContext, receiver: TableIndex,
+    _ tables: RuleTables
+  ) {
+    note(packet, .ingress, UInt64(receiver))
+    let headers = context.headers
+    let record = tables.nics[receiver]
+    if record.sourceDestCheck,
+      !isAddress(
+        headers.destinationHigh, headers.destinationLow, headers.family, of: record, tables)
+    {
+      return drop(&packet, .eniNone, nic: receiver)
+    }
+    context.candidate = .none
+    if headers.hasTransport && !headers.isLaterFragment {
+      makeKey(headers, .ingress, nic: receiver, into: &context.key)
+      context.hash = context.key.hash(seed: flows.seed)
+    }
+    judgeReception(&packet, &context, nic: receiver, isLocal: true, tables)
+  }
+
+  /// Step 2: the address, and where it counts the MAC, are the interface's.
+  private func interfaceStep(
+    _ packet: Packet, _ context: PacketContext, nic: TableIndex,
+    _ tables: RuleTables
+  ) -> DropReason {
+    let record = tables.nics[nic]
+    let headers = context.headers
+    if context.publicAddress == .none, record.sourceDestCheck,
+      !isAddress(
+        headers.destinationHigh, headers.destinationLow, headers.family, of: record, tables)
+    {
+      return .eniNone
+    }
+    let checksMAC = packet.origin == .underlay || packet.flags.contains(.atNIC)
+    if checksMAC && !packet.flags.contains(.rawIP) {
+      // SAFETY: the parser saw a whole Ethernet header.
+      let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+      // Another host's guest may have sent it to the router, which is the same everywhere.
+      if target != record.mac && target != .router { return .eniMAC }
+    }
+    return .none
+  }
+
+  /// Steps 3 to 8.
+  private mutating func judgeReception(
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
+    _ tables: RuleTables
+  ) {
+    switch fragmentStep(&packet, context.headers, .ingress, nic: nic) {
+    case .whole:
+      judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
+    case .first(let datagram):
+      judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
+      recordFirstFragment(datagram, packet)
+    case .drop(let reason):
+      drop(&packet, reason, nic: nic)
+    case .follows(let datagram):
+      let known = fragments.datagrams[datagram]
+      note(packet, .fragmentFollows, UInt64(known.rule))
+      if known.reason != .none {
+        return drop(&packet, known.reason, nic: nic, rule: known.rule)
+      }
+      let state = FlowState(rawValue: known.state) ?? .none
+      receive(
+        &packet, &context, FlowDecision(), rule: known.rule, state: state, nic: nic,
+        isLocal: isLocal, tables)
+    }
+  }
+
+  @inline(__always)
+  private mutating func judgeFlowIngress(
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
+    _ tables: RuleTables
+  ) {
+    var decision = FlowDecision()
+    let refusal = flowStep(
+      packet, context, context.key, context.hash, .ingress, nic: nic, &decision, tables)
+    if refusal != .none { return drop(&packet, refusal, nic: nic) }
+    let isCached = hasCachedIngress(packet, decision, tables)
+    if !isCached {
+      let subnet = tables.nics[nic].subnet
+      if !isInside(context.headers.source, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {
+        let match = aclStep(packet, context.headers, .ingress, subnet: subnet, tables)
+        if !match.allow { return drop(&packet, .aclIngress, nic: nic, rule: match.rule) }
+      }
+    }
+    if decision.needsGroups {
+      decision.rule = groupStep(packet, context.headers, .ingress, nic: nic, tables)
+      if decision.rule == 0 { return drop(&packet, .sgIngress, nic: nic) }
+    }
+    receive(
+      &packet, &context, decision, rule: decision.rule, state: decision.state, nic: nic,
+      isLocal: isLocal, tables)
+    if !isCached && packet.verdict == .forward && decision.action != .none {
+      cacheIngress(decision.key, decision.hash, decision.record, tables)
+    }
+  }
+
+  @inline(__always)
+  private func hasCachedIngress(
+    _ packet: Packet, _ decision: FlowDecision, _ tables: RuleTables
+  ) -> Bool {
+    guard decision.action == .update, !packet.flags.contains(.traced) else { return false }
+    return flows.entries[decision.record].flags.contains(.ingressCached)
+      && flows.entries[decision.record].generation == tables.generation
+  }
+
+  /// Remembers that the ACL lets a connection's packets in; TCP and UDP only, as for egress.
+  private func cacheIngress(
+    _ key: FlowKey, _ hash: UInt64, _ known: UInt32, _ tables: RuleTables
+  ) {
+    let record = known != .none && flows.holds(known, key) ? known : flows.lookup(key, hash: hash)
+    guard let record, flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp else {
+      return
+    }
+    if flows.entries[record].generation != tables.generation {
+      flows.entries[record].flags.remove(.egressCached)
+      flows.entries[record].generation = tables.generation
+    }
+    flows.entries[record].flags.insert(.ingressCached)
+  }
+
+  /// Steps 7 and 8: limits, commitment, and the frame as the guest gets it.
+  @inline(__always)
+  private mutating func receive(
+    _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
+    rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: RuleTables
+  ) {
+    let refusal = limitStep(
+      packet, cost: context.cost, creates: decision.action == .create,
+      replaces: decision.record != .none, .ingress, nic: nic, tables)
+    if refusal != .none { return drop(&packet, refusal, nic: nic) }
+    _ = commit(packet, decision, cost: context.cost, .ingress, nic: nic)
+    nics[nic].counters.packetsIn &+= 1
+    nics[nic].counters.bytesIn &+= context.cost
+    packet.verdict = .forward
+    packet.output = .nic(nic)
+    if !isLocal {
+      packet.rule = rule
+      packet.state = state
+    }
+    if context.publicAddress != .none { translateDestination(&packet, context, tables) }
+    trim(&packet, context.headers)
+    // SAFETY: the parser saw a whole Ethernet header.
+    unsafe packet.base.storeMAC(tables.nics[nic].mac, at: 0)
+    unsafe packet.base.storeMAC(.router, at: 6)
+  }
+}

@@ -1,0 +1,113 @@
+import Tables
+import Wire
+
+// Link layer and services: what a guest may send besides IP packets to one receiver.
+
+extension Worker {
+  /// Steps 2 and 3 of egress. True when the packet has its verdict or goes to a service.
+  @inline(__always)
+  mutating func linkStep(
+    _ packet: inout Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+  ) -> Bool {
+    switch headers.link {
+    case .ipv4, .ipv6: break
+    case .arp:
+      punt(&packet, .arp)
+      return true
+    case .vlan:
+      drop(&packet, .l2VLAN, nic: nic)
+      return true
+    case .other, .truncated:
+      drop(&packet, .l2Ethertype, nic: nic)
+      return true
+    }
+    if headers.transport == IPProtocol.udp || headers.isICMP {
+      if serviceStep(&packet, headers, nic: nic, tables) { return true }
+    }
+    // SAFETY: the parser saw a whole Ethernet header.
+    let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+    let isGroup = target.isMulticast && !packet.flags.contains(.rawIP)
+    if isGroup || headers.destination.isMulticast || headers.destination.isLimitedBroadcast {
+      drop(&packet, .l2Multicast, nic: nic)
+      return true
+    }
+    return false
+  }
+
+  /// Neighbour discovery and DHCP. True when the packet goes to a service or is refused by one.
+  private mutating func serviceStep(
+    _ packet: inout Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+  ) -> Bool {
+    if headers.isFragment { return false }
+    if headers.isICMP {
+      // RFC 4861: router and neighbour solicitations and advertisements, redirect.
+      guard headers.family == .v6, headers.icmpType >= 133, headers.icmpType <= 137 else {
+        return false
+      }
+      punt(&packet, .neighborDiscovery)
+      return true
+    }
+    switch (headers.family, headers.sourcePort, headers.destinationPort) {
+    case (.v4, 67, 68), (.v6, 547, 546):
+      if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
+      drop(&packet, .serviceDHCPServer, nic: nic)
+      return true
+    case (.v4, _, 67):
+      guard headers.destination.isLimitedBroadcast || isRouter(headers, nic: nic, tables) else {
+        return false
+      }
+      punt(&packet, .dhcp4)
+      return true
+    case (.v6, _, 547):
+      // All_DHCP_Relay_Agents_and_Servers, RFC 8415 section 7.1.
+      let isServers = headers.destination == IPAddress(v6: 0xFF02_0000_0000_0000, 0x0001_0002)
+      guard isServers || isRouter(headers, nic: nic, tables) else { return false }
+      punt(&packet, .dhcp6)
+      return true
+    default: return false
+    }
+  }
+
+  /// Whether the destination is the router of the NIC's subnet: its first address + 1, or fe80::1.
+  private func isRouter(
+    _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+  ) -> Bool {
+    let destination = headers.destination
+    if destination == IPAddress(v6: 0xFE80_0000_0000_0000, 1) { return true }
+    let range = tables.subnets[tables.nics[nic].subnet].cidrs
+    var position = range.start
+    while position < range.start &+ range.count {
+      if tables.subnetCIDRs[position].prefix.address.advanced(by: 1) == destination { return true }
+      position &+= 1
+    }
+    return false
+  }
+
+  private mutating func punt(_ packet: inout Packet, _ service: Service) {
+    note(packet, .service, UInt64(service.rawValue))
+    packet.verdict = .punt
+    packet.service = service
+  }
+
+  /// Step 4: the packet's source is the sender's own.
+  @inline(__always)
+  mutating func sourceStep(
+    _ packet: Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+  ) -> DropReason {
+    let record = tables.nics[nic]
+    if packet.flags.contains(.atNIC) && !packet.flags.contains(.rawIP) {
+      // SAFETY: the parser saw a whole Ethernet header.
+      if unsafe UnsafeRawPointer(packet.base).mac(6) != record.mac { return .spoofMAC }
+    }
+    if headers.sourceLow == headers.destinationLow && headers.sourceHigh == headers.destinationHigh {
+      return .spoofIP
+    }
+    if record.sourceDestCheck,
+      !isAddress(headers.sourceHigh, headers.sourceLow, headers.family, of: record, tables)
+    {
+      return .spoofIP
+    }
+    note(packet, .source, record.sourceDestCheck ? 1 : 0)
+    return .none
+  }
+}

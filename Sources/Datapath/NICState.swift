@@ -1,0 +1,51 @@
+import Tables
+import Wire
+
+/// What a worker keeps of one NIC: allowances in use and counters, all of this worker alone.
+public struct NICState: BitwiseCopyable, Sendable {
+  var bandwidthIn: TokenBucket
+  var bandwidthOut: TokenBucket
+  var packets: TokenBucket
+  var connectionRate: TokenBucket
+  var linkLocal: TokenBucket
+  /// Tracked connections now.
+  public internal(set) var connections: UInt32
+  var fragments: FragmentShare
+  /// When the next ICMP "too big" answer may be sent, in nanoseconds.
+  var nextTooBig: UInt64
+  public internal(set) var counters: NICCounters
+}
+
+/// The counters of a NIC, with the meanings of Linux's ENA driver where it has them.
+public struct NICCounters: BitwiseCopyable, Sendable {
+  /// Frames to the guest, and from it, that were forwarded.
+  public var packetsIn: UInt64 = 0
+  public var packetsOut: UInt64 = 0
+  public var bytesIn: UInt64 = 0
+  public var bytesOut: UInt64 = 0
+  /// `bw_in_allowance_exceeded` and so on: packets dropped by that allowance.
+  public var bandwidthInExceeded: UInt64 = 0
+  public var bandwidthOutExceeded: UInt64 = 0
+  public var packetsExceeded: UInt64 = 0
+  public var connectionsExceeded: UInt64 = 0
+  public var linkLocalExceeded: UInt64 = 0
+}
+
+/// Sizes of a worker's memory, fixed from start.
+public struct WorkerConfiguration: Sendable {
+  /// Connections of all NICs together.
+  public var flowCapacity: Int
+  /// Fragmented datagrams of all NICs together.
+  public var fragmentCapacity: Int
+  /// Keys the hashes; secret where flows of strangers meet.
+  public var seed: UInt64
+
+  public init(
+    flowCapacity: Int = 1 << 20, fragmentCapacity: Int = 1 << 14,
+    seed: UInt64 = 0x9E37_79B9_7F4A_7C15
+  ) {
+    self.flowCapacity = flowCapacity
+    self.fragmentCapacity = fragmentCapacity
+    self.seed = seed
+  }
+}

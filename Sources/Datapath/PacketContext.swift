@@ -1,0 +1,81 @@
+import Tables
+import Wire
+
+/// What the stages of one packet hand to each other; worker memory, one per slot of a burst.
+struct PacketContext: BitwiseCopyable {
+  var headers: Headers
+  /// The connection's key at the NIC that judges first, and its hash.
+  var key: FlowKey
+  var hash: UInt64
+  /// Bytes that limiters and counters charge: the frame, without padding.
+  var cost: UInt64
+  /// Record that probably holds `key`; `none` when unknown.
+  var candidate: UInt32
+  /// The network interface that judges first; `none` when there is none.
+  var nic: TableIndex
+  var hasKey: Bool
+  /// A tunnel packet from an internet gateway: its destination is a public address.
+  var publicAddress: TableIndex
+
+  init() {
+    headers = Headers()
+    key = FlowKey()
+    hash = 0
+    cost = 0
+    candidate = .none
+    nic = .none
+    hasKey = false
+    publicAddress = .none
+  }
+}
+
+/// What connection tracking decided of a packet, to be committed when every later step agrees.
+struct FlowDecision {
+  enum Action { case none, update, create }
+
+  var action = Action.none
+  var kind = FlowKind.free
+  var state = FlowState.none
+  /// The known connection, or the one that a `reopen` replaces.
+  var record: UInt32 = .none
+  var key = FlowKey()
+  var hash: UInt64 = 0
+  var rule: UInt32 = 0
+  /// When the connection ends now; zero leaves it.
+  var deadline: UInt64 = 0
+  /// The packet passes without prolonging the connection.
+  var side: UInt8 = 0
+  var udpCounts: UInt8 = 0
+  var tracker = TCPTracker(state: .none, track: TCPTrack(), seenReply: false)
+  /// The groups have to allow the packet: it is not part of a connection.
+  var needsGroups = false
+
+  init() {}
+}
+
+/// Where a packet goes by the sender's routes: the kind in the upper two bits, an index below.
+struct Destination: BitwiseCopyable, Equatable {
+  enum Kind: UInt8 { case nic, mapping, gateway }
+
+  var bits: UInt32
+
+  init(bits: UInt32) { self.bits = bits }
+
+  init(_ kind: Kind, _ index: TableIndex) {
+    bits = UInt32(kind.rawValue) << 30 | index & 0x3FFF_FFFF
+  }
+
+  init(_ location: Location) {
+    self.init(location.isMapping ? .mapping : .nic, location.index)
+  }
+
+  var kind: Kind {
+    switch bits >> 30 {
+    case 0: .nic
+    case 1: .mapping
+    default: .gateway
+    }
+  }
+
+  var index: TableIndex { bits & 0x3FFF_FFFF }
+}

@@ -1,0 +1,123 @@
+import Tables
+import Wire
+
+/// Where the sender's subnet and routes send a packet, before anyone asked who lives there.
+enum RouteOutcome {
+  case drop(DropReason, rule: UInt32)
+  /// An address of the VPC, to be looked up in it; `rule` names a peering's route.
+  case inVPC(TableIndex)
+  /// Straight to a NIC of this host, whatever the address.
+  case nic(TableIndex)
+  case gateway(TableIndex)
+}
+
+extension Worker {
+  /// Finds the way of a packet that NIC `nic` sends: its own subnet, or the subnet's route table.
+  ///
+  /// - Returns: the way, and whether it leads across the subnet's edge, where the network ACL stands.
+  mutating func routeStep(
+    _ packet: Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+  ) -> (outcome: RouteOutcome, crossesEdge: Bool) {
+    let record = tables.nics[nic]
+    let subnet = tables.subnets[record.subnet]
+    if headers.destination.isLinkLocal { return (.drop(.routeNone, rule: 0), true) }
+    if isAddress(headers.destinationHigh, headers.destinationLow, headers.family, of: record, tables) {
+      return (.drop(.routeNone, rule: 0), false)
+    }
+    if isInside(headers.destination, subnet.cidrs, tables.subnetCIDRs) {
+      note(packet, .sameSubnet)
+      return (.inVPC(record.vpc), false)
+    }
+    let table = tables.routeTables[subnet.routeTable]
+    let found = tables.prefixes.lookup(
+      headers.family == .v4 ? table.v4 : table.v6, high: headers.destinationHigh,
+      low: headers.destinationLow)
+    guard found != .none else {
+      note(packet, .routeMissing)
+      return (.drop(.routeNone, rule: 0), true)
+    }
+    let route = tables.routes[found]
+    note(packet, .route, UInt64(route.rule), UInt64(route.kind.rawValue))
+    switch route.kind {
+    case .local: return (.inVPC(record.vpc), true)
+    case .blackhole: return (.drop(.routeBlackhole, rule: route.rule), true)
+    case .nic: return (.nic(route.target), true)
+    case .gateway: return (.gateway(route.target), true)
+    case .peering:
+      let peering = tables.peerings[route.target]
+      let other = peering.first == record.vpc ? peering.second : peering.first
+      if isInside(headers.destination, tables.vpcs[other].cidrs, tables.vpcCIDRs) {
+        return (.inVPC(other), true)
+      }
+      return (.drop(.routePeering, rule: route.rule), true)
+    }
+  }
+
+  /// Who lives at the end of a way; `none` as reason when somebody does.
+  mutating func locate(
+    _ packet: Packet, _ outcome: RouteOutcome, _ headers: Headers, nic: TableIndex,
+    _ tables: RuleTables
+  ) -> (destination: Destination, reason: DropReason) {
+    switch outcome {
+    case .drop(let reason, _): return (Destination(bits: 0), reason)
+    case .nic(let index):
+      note(packet, .atNIC, UInt64(index))
+      return (Destination(.nic, index), .none)
+    case .gateway(let index):
+      note(packet, .throughGateway, UInt64(index))
+      let isTranslated =
+        headers.family == .v6 || publicAddress(of: nic, headers, tables) != .none
+      return (Destination(.gateway, index), isTranslated ? .none : .natNone)
+    case .inVPC(let vpc):
+      let found = tables.addresses.lookup(scope: vpc, headers.destination)
+      if found == .none { return (Destination(bits: 0), .mappingNone) }
+      let location = Location(bits: found)
+      note(packet, location.isMapping ? .atMapping : .atNIC, UInt64(location.index))
+      return (Destination(location), .none)
+    }
+  }
+
+  /// The public address record of the packet's IPv4 source at a NIC; `none` when it has none.
+  func publicAddress(
+    of nic: TableIndex, _ headers: Headers, _ tables: RuleTables
+  ) -> TableIndex {
+    let range = tables.nics[nic].publicAddresses
+    var position = range.start
+    while position < range.start &+ range.count {
+      if tables.nicPublicAddresses[position].privateAddress.low == headers.sourceLow {
+        return position
+      }
+      position &+= 1
+    }
+    return .none
+  }
+
+  /// Whether an address is one of a NIC's own.
+  @inline(__always)
+  func isAddress(
+    _ high: UInt64, _ low: UInt64, _ family: IPFamily, of nic: NICRecord,
+    _ tables: RuleTables
+  ) -> Bool {
+    var position = nic.addresses.start
+    let end = position &+ nic.addresses.count
+    while position < end {
+      let address = tables.nicAddresses[position].address
+      if address.low == low && address.high == high && address.family == family { return true }
+      position &+= 1
+    }
+    return false
+  }
+
+  @inline(__always)
+  func isInside(
+    _ address: IPAddress, _ range: TableRange, _ cidrs: FlatArray<CIDRRecord>
+  ) -> Bool {
+    var position = range.start
+    let end = position &+ range.count
+    while position < end {
+      if cidrs[position].prefix.contains(address) { return true }
+      position &+= 1
+    }
+    return false
+  }
+}

@@ -1,0 +1,153 @@
+import Tables
+import Wire
+
+/// The engine of one core: judges bursts of packets by the rule tables, and keeps the connections,
+/// fragments, allowances and counters that this needs.
+///
+/// Everything that handles packets calls `process`: live ports, replay, benchmarks, fuzzers and
+/// simulation. After `init` nothing is allocated, and time comes with the packets.
+public struct Worker: ~Copyable {
+  /// Packets that one call of `process` takes at most.
+  public static var burstCapacity: Int { 64 }
+
+  public internal(set) var flows: FlowTable
+  var fragments: FragmentTable
+  let nics: WorkerMemory<NICState>
+  /// Drops of each NIC by reason: 64 counters a NIC.
+  let drops: WorkerMemory<UInt64>
+  let hits: WorkerMemory<UInt64>
+  let contexts: WorkerMemory<PacketContext>
+  /// The steps of the last packet with `PacketFlags.traced`.
+  public internal(set) var trace = Trace()
+  /// Connections beyond the NICs' reserves, and how many there may be.
+  var sharedConnections: UInt32 = 0
+  let sharedCapacity: UInt32
+  let reservePerNIC: UInt32
+
+  /// - Parameters:
+  ///   - configuration: sizes of the worker's memory.
+  ///   - nicCapacity: NICs that the tables may name.
+  ///   - ruleCapacity: one more than the highest rule number the tables may name.
+  public init(configuration: WorkerConfiguration, nicCapacity: Int, ruleCapacity: Int) {
+    flows = FlowTable(capacity: configuration.flowCapacity, seed: configuration.seed)
+    fragments = FragmentTable(capacity: configuration.fragmentCapacity, seed: configuration.seed)
+    nics = WorkerMemory(count: nicCapacity)
+    drops = WorkerMemory(count: nicCapacity * 64)
+    hits = WorkerMemory(count: ruleCapacity)
+    contexts = WorkerMemory(count: Self.burstCapacity)
+    // Half of the table is reserved in equal parts, so that no NIC can starve another; the other
+    // half goes to whoever needs it first.
+    reservePerNIC = UInt32(configuration.flowCapacity / 2 / max(1, nicCapacity))
+    sharedCapacity =
+      UInt32(configuration.flowCapacity) - reservePerNIC * UInt32(max(1, nicCapacity))
+  }
+
+  deinit {
+    nics.deallocate()
+    drops.deallocate()
+    hits.deallocate()
+    contexts.deallocate()
+  }
+
+  // MARK: Counters
+
+  public func nicState(_ nic: TableIndex) -> NICState { nics[nic] }
+
+  public func dropCount(_ nic: TableIndex, _ reason: DropReason) -> UInt64 {
+    drops[Int(nic) * 64 + Int(reason.rawValue)]
+  }
+
+  /// Packets whose verdict names a rule.
+  public func hitCount(rule: UInt32) -> UInt64 { hits[rule] }
+
+  /// Connections that the NIC may still open, or nil when nothing but memory limits them
+  /// (`conntrack_allowance_available`).
+  public func connectionsAvailable(_ nic: TableIndex, _ tables: RuleTables) -> UInt32? {
+    let limit = tables.nics[nic].connections
+    return limit == .max ? nil : limit - min(limit, nics[nic].connections)
+  }
+
+  // MARK: Packets
+
+  /// Judges a burst in order; every packet then has its verdict.
+  ///
+  /// - Parameters:
+  ///   - packets: at most `burstCapacity`; times never go back.
+  ///   - tables: of one generation, for the whole burst.
+  /// - Complexity: O(count).
+  public mutating func process(
+    _ packets: UnsafeMutableBufferPointer<Packet>, _ tables: RuleTables
+  ) {
+    let count = packets.count
+    precondition(count <= Self.burstCapacity)
+    // Three passes, so that the memory a packet needs is on its way while others are worked on.
+    for index in 0..<count {
+      // SAFETY: `index` is below the buffer's count.
+      unsafe prepare(&packets[index], index, tables)
+    }
+    for index in 0..<count where contexts[index].hasKey {
+      if let candidate = flows.prefetchCandidate(contexts[index].hash) {
+        contexts[index].candidate = candidate
+      }
+    }
+    for index in 0..<count {
+      // SAFETY: as above.
+      unsafe judge(&packets[index], index, tables)
+    }
+  }
+
+  private mutating func judge(
+    _ packet: inout Packet, _ index: Int, _ tables: RuleTables
+  ) {
+    if flows.wheel.isBehind(packet.time) { expireFlows(packet.time) }
+    if packet.flags.contains(.traced) { trace.clear() }
+    if packet.verdict == .pending {
+      switch packet.origin {
+      // SAFETY: slots of worker memory stay where they are, and no other access is under way.
+      case .guest: unsafe judgeEgress(&packet, &contexts.pointer(index).pointee, tables)
+      case .captured, .underlay:
+        packet.direction = .ingress
+        unsafe judgeIngress(&packet, &contexts.pointer(index).pointee, tables)
+      }
+    }
+    if packet.rule != 0 && packet.verdict != .punt { hits[packet.rule] &+= 1 }
+  }
+
+  /// Takes one packet of a NIC's link-local allowance, for a service that answered or consumed.
+  ///
+  /// - Returns: false when the allowance is used up; nothing is taken then.
+  public mutating func chargeLinkLocal(
+    nic: TableIndex, time: UInt64, _ tables: RuleTables
+  ) -> Bool {
+    let settings = tables.nics[nic].linkLocal
+    guard nics[nic].linkLocal.admits(1, now: time, settings) else {
+      nics[nic].counters.linkLocalExceeded &+= 1
+      return false
+    }
+    nics[nic].linkLocal.charge(1, settings)
+    return true
+  }
+
+  /// Counts a drop that the slow path decided.
+  public mutating func countDrop(nic: TableIndex, _ reason: DropReason) {
+    drops[Int(nic) &* 64 &+ Int(reason.rawValue)] &+= 1
+  }
+
+  /// Gives a packet its verdict "drop".
+  @inline(__always)
+  func drop(_ packet: inout Packet, _ reason: DropReason, nic: TableIndex, rule: UInt32 = 0) {
+    packet.verdict = .drop
+    packet.reason = reason
+    packet.rule = rule
+    packet.state = .none
+    packet.output = .nowhere
+    if nic != .none { drops[Int(nic) &* 64 &+ Int(reason.rawValue)] &+= 1 }
+  }
+
+  @inline(__always)
+  mutating func note(
+    _ packet: Packet, _ step: TraceStep, _ a: UInt64 = 0, _ b: UInt64 = 0
+  ) {
+    if packet.flags.contains(.traced) { trace.record(step, a, b) }
+  }
+}
