@@ -106,8 +106,9 @@ struct Attributor: ~Copyable {
     if hasSource, let nic = choose(v4, v4.lookup(0, source), LinkLayer.noMAC) {
       return .guest(nic)
     }
+    // What goes to a group is judged only as sent.
+    if link.isToGroup { return .ignore }
     if hasDestination {
-      // Multicast and limited broadcast are judged only as sent.
       if destination >> 28 == 0xE || destination == 0xFFFF_FFFF { return .ignore }
       if let nic = choose(v4, v4.lookup(0, destination), link.destination) {
         return .captured(nic)
@@ -134,6 +135,7 @@ struct Attributor: ~Copyable {
     if hasSource, let nic = choose(v6, v6.lookup(sourceHigh, sourceLow), LinkLayer.noMAC) {
       return .guest(nic)
     }
+    if link.isToGroup { return .ignore }
     if hasDestination {
       if high >> 56 == 0xFF { return .ignore }
       if let nic = choose(v6, v6.lookup(high, low), link.destination) { return .captured(nic) }

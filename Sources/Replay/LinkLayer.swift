@@ -20,6 +20,11 @@ struct LinkLayer {
   /// The capture ends within a VLAN tag.
   var isCutInTag = false
 
+  /// Whether the frame's destination is a multicast or broadcast MAC address.
+  var isToGroup: Bool {
+    destination != LinkLayer.noMAC && MACAddress(destination).isMulticast
+  }
+
   /// Reads the link layer of a record; nil when nothing can be said of it: an unknown link type, or
   /// too few bytes.
   ///

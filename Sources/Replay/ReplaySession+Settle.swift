@@ -85,7 +85,8 @@ extension ReplaySession {
       writeFragments(packet, entry, to: out)
     case .forward:
       out.write(
-        to: outcome.output, time: entry.time, frame: frame, originalLength: Int(packet.originalLength))
+        to: outcome.output, time: entry.time, frame: frame,
+        originalLength: Int(packet.originalLength))
     case .reply:
       out.write(answer: answer, to: outcome.nic, time: entry.time)
     case .drop where packet.flags.contains(.answerTooBig) && outcome.nic != .none:

@@ -11,20 +11,23 @@ enum TunnelPort {
 }
 
 extension Attributor {
-  /// Whether an IPv4 packet shows a UDP header to a tunnel port.
+  /// Whether an IPv4 packet is UDP to a tunnel port, or a later fragment of UDP, which shows no
+  /// port and could be of a tunnel packet.
   static func isTunnelV4(_ ip: UnsafeRawPointer, _ present: Int) -> Bool {
+    guard present >= 20, ip.byte(9) == 17 else { return false }
+    if ip.big16(6) & 0x1FFF != 0 { return true }
     let headerLength = Int(ip.byte(0) & 15) * 4
-    guard present >= 20, ip.byte(9) == 17, headerLength >= 20, ip.big16(6) & 0x1FFF == 0,
-      present >= headerLength + 4
-    else { return false }
+    guard headerLength >= 20, present >= headerLength + 4 else { return false }
     return TunnelPort.isTunnel(ip.big16(headerLength + 2))
   }
 
-  /// Whether an IPv6 packet shows, behind its extension headers, a UDP header to a tunnel port.
+  /// The same of an IPv6 packet, behind its extension headers.
   static func isTunnelV6(_ ip: UnsafeRawPointer, _ present: Int) -> Bool {
-    guard let transport = IPv6Walk.transport(ip, present), transport.protocolNumber == 17,
-      transport.isFirst, present >= transport.offset + 4
-    else { return false }
+    guard let transport = IPv6Walk.transport(ip, present), transport.protocolNumber == 17 else {
+      return false
+    }
+    if !transport.isFirst { return true }
+    guard present >= transport.offset + 4 else { return false }
     return TunnelPort.isTunnel(ip.big16(transport.offset + 2))
   }
 }

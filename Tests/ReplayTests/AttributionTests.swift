@@ -30,9 +30,16 @@ struct AttributionCase: CustomTestStringConvertible {
 
   static func frame(
     to: MACAddress = Fixture.stranger, from: MACAddress = Fixture.stranger, tags: [UInt16] = [],
-    _ type: UInt16 = ip, _ payload: [UInt8]
+    _ type: UInt16, _ payload: [UInt8]
   ) -> [UInt8] {
     Fixture.ethernet(to: to, from: from, tags: tags, type: type, payload)
+  }
+
+  static func frame(
+    to: MACAddress = Fixture.stranger, from: MACAddress = Fixture.stranger, tags: [UInt16] = [],
+    _ packet: [UInt8]
+  ) -> [UInt8] {
+    Fixture.ethernet(to: to, from: from, tags: tags, type: ip, packet)
   }
 
   static let cases: [AttributionCase] = [
@@ -85,6 +92,13 @@ struct AttributionCase: CustomTestStringConvertible {
     .init(
       testDescription: "limited broadcast from elsewhere",
       frame: frame(Fixture.ipv4(far, "255.255.255.255")), expected: .ignore),
+    .init(
+      testDescription: "a NIC's address in a broadcast frame from elsewhere",
+      frame: frame(to: .broadcast, Fixture.ipv4(far, "10.0.1.11")), expected: .ignore),
+    .init(
+      testDescription: "a later fragment of UDP to the host",
+      frame: frame(Fixture.ipv4(far, Fixture.host).enumerated().map { $0 == 7 ? 9 : $1 }),
+      expected: .underlay),
     .init(
       testDescription: "IPv6 multicast from elsewhere",
       frame: frame(0x86DD, Fixture.ipv6("2001:db8::1", "ff02::1")), expected: .ignore),
@@ -170,7 +184,9 @@ struct AttributionCase: CustomTestStringConvertible {
         + Fixture.ipv4("10.0.1.10", far), linkType: 113, expected: .guest(1)),
     .init(
       testDescription: "Linux cooked v2",
-      frame: [8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6] + Fixture.bytes(Fixture.stranger.bits, 6) + [0, 0]
+      frame: [8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6] + Fixture.bytes(Fixture.stranger.bits, 6) + [
+        0, 0,
+      ]
         + Fixture.ipv4(far, "10.0.1.11"), linkType: 276, expected: .captured(1)),
     .init(
       testDescription: "an unknown link type",

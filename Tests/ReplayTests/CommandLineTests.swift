@@ -74,7 +74,9 @@ import VPCModel
       Self.failure("--rules", "m.yaml", "--flow-log-format", "x", "a.pcap")?.code == .usage)
   }
 
-  @Test(arguments: [["nonsense"], ["replay", "--nonsense"], ["replay", "--at", "moon"], ["check"]])
+  @Test(arguments: [
+    ["nonsense"], ["replay", "--nonsense"], ["replay", "--at", "moon"], ["check"],
+  ])
   func whatTheParserRefusesIsWrongUsage(_ arguments: [String]) {
     #expect {
       _ = try Apus.parseAsRoot(arguments)

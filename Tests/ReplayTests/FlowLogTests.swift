@@ -124,7 +124,8 @@ import Wire
 
   @Test func publicDestinationsShowThePrivateAddress() throws {
     let facts = try Self.facts(Fixture.ipv4("198.51.100.7", "203.0.113.10"))
-    let format = try FlowLogFormat("${dstaddr} ${pkt-dstaddr} ${pkt-srcaddr} ${vpc-id} ${subnet-id}")
+    let format = try FlowLogFormat(
+      "${dstaddr} ${pkt-dstaddr} ${pkt-srcaddr} ${vpc-id} ${subnet-id}")
     let outcome = Outcome(verdict: .forward, direction: .ingress, nic: 0, output: .nic(0))
     #expect(
       try Self.records(format: format) { $0.add(facts, outcome, receiver: .none, time: 0) } == [

@@ -1,7 +1,7 @@
-import Datapath
 import Testing
 import Wire
 
+@testable import Datapath
 @testable import Replay
 
 @Suite struct SummaryTests {
