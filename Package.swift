@@ -73,6 +73,11 @@ let package = Package(
     .testTarget(
       name: "TableCompilerTests", dependencies: ["TableCompiler", "Tables", "VPCModel", "Wire"]),
     .testTarget(name: "SlowPathTests", dependencies: ["SlowPath", "VPCModel", "Wire"]),
+    .testTarget(
+      name: "ReplayTests",
+      dependencies: [
+        "Replay", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath", "CapturePort", "Wire",
+      ]),
     .testTarget(name: "TidyTests"),
   ]
 )

@@ -21,6 +21,10 @@ public struct CaptureReader: ~Copyable {
   /// The interfaces seen so far; those of pcapng appear as reading reaches them.
   public internal(set) var interfaces: [CaptureInterface] = []
 
+  /// Packets so far that did not match the filter, so that callers can number packets by their
+  /// place in the file.
+  public private(set) var packetsPassedOver: UInt64 = 0
+
   var window: ByteWindow
   var format = CaptureFormat.ended
   /// State of a classic pcap file.
@@ -79,6 +83,7 @@ public struct CaptureReader: ~Copyable {
     guard let filter else { return nextUnfiltered(&record) }
     while nextUnfiltered(&record) {
       if filter.accepts(record) { return true }
+      packetsPassedOver += 1
     }
     return false
   }

@@ -1,0 +1,94 @@
+import Datapath
+import Wire
+
+/// Addresses, ports and protocol of one packet, as flow logs tell them.
+struct FlowTuple: Hashable {
+  var source: IPAddress
+  var destination: IPAddress
+  /// Zero for protocols without ports and for later fragments.
+  var sourcePort: UInt16 = 0
+  var destinationPort: UInt16 = 0
+  var protocolNumber: UInt8
+}
+
+/// What a flow log takes from one packet.
+struct FlowFacts {
+  var tuple: FlowTuple
+  /// FIN 1, SYN 2, RST 4; a SYN with ACK is 18; ACK alone counts nothing (AWS, "Flow log records").
+  var tcpFlags: UInt8 = 0
+  /// Bytes of the IP packet by its own header.
+  var bytes: UInt64
+
+  /// Reads an Ethernet frame; nil when it is not IP or too short for addresses.
+  init?(frame: UnsafeRawPointer, length: Int) {
+    guard length >= 14 else { return nil }
+    switch frame.big16(12) {
+    case EtherType.ipv4: self.init(v4: frame + 14, present: length - 14)
+    case EtherType.ipv6: self.init(v6: frame + 14, present: length - 14)
+    default: return nil
+    }
+  }
+
+  /// Reads the frame inside a Geneve or VXLAN packet; nil when there is none to be seen.
+  init?(tunnelled frame: UnsafeRawPointer, length: Int) {
+    guard length >= 14, let udp = Self.outerUDP(frame + 14, length - 14, frame.big16(12)) else {
+      return nil
+    }
+    let tunnel = 14 + udp + 8
+    guard length >= tunnel + 8 else { return nil }
+    var inner = tunnel + 8
+    if frame.big16(14 + udp + 2) == TunnelPort.geneve {
+      inner += Int(frame.byte(tunnel) & 0x3F) * 4
+    }
+    guard length > inner else { return nil }
+    self.init(frame: frame + inner, length: length - inner)
+  }
+
+  private static func outerUDP(_ ip: UnsafeRawPointer, _ present: Int, _ type: UInt16) -> Int? {
+    if type == EtherType.ipv4, present >= 20, ip.byte(9) == 17, ip.big16(6) & 0x3FFF == 0 {
+      let offset = Int(ip.byte(0) & 15) * 4
+      return offset >= 20 && present >= offset + 8 ? offset : nil
+    }
+    if type == EtherType.ipv6, let transport = IPv6Walk.transport(ip, present),
+      transport.protocolNumber == 17, transport.isFirst, present >= transport.offset + 8
+    {
+      return transport.offset
+    }
+    return nil
+  }
+
+  private init?(v4 ip: UnsafeRawPointer, present: Int) {
+    guard present >= 20, ip.byte(0) >> 4 == 4 else { return nil }
+    let total = UInt64(ip.big16(2))
+    bytes = total == 0 ? UInt64(present) : total
+    tuple = FlowTuple(
+      source: IPAddress(v4: ip.big32(12)), destination: IPAddress(v4: ip.big32(16)),
+      protocolNumber: ip.byte(9))
+    let header = Int(ip.byte(0) & 15) * 4
+    if ip.big16(6) & 0x1FFF == 0 && header >= 20 {
+      readPorts(ip, header, present)
+    }
+  }
+
+  private init?(v6 ip: UnsafeRawPointer, present: Int) {
+    guard present >= 40, ip.byte(0) >> 4 == 6 else { return nil }
+    bytes = 40 + UInt64(ip.big16(4))
+    tuple = FlowTuple(
+      source: IPAddress(v6: ip.big64(8), ip.big64(16)),
+      destination: IPAddress(v6: ip.big64(24), ip.big64(32)), protocolNumber: ip.byte(6))
+    guard let transport = IPv6Walk.transport(ip, present) else { return }
+    tuple.protocolNumber = transport.protocolNumber
+    if transport.isFirst { readPorts(ip, transport.offset, present) }
+  }
+
+  private mutating func readPorts(_ ip: UnsafeRawPointer, _ offset: Int, _ present: Int) {
+    let proto = tuple.protocolNumber
+    guard proto == 6 || proto == 17 || proto == 132, present >= offset + 4 else { return }
+    tuple.sourcePort = ip.big16(offset)
+    tuple.destinationPort = ip.big16(offset + 2)
+    guard proto == 6, present >= offset + 14 else { return }
+    let flags = ip.byte(offset + 13)
+    tcpFlags = flags & 7
+    if flags & 0x12 == 0x12 { tcpFlags |= 0x10 }
+  }
+}
