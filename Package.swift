@@ -67,6 +67,16 @@ let package = Package(
     .target(
       name: "ReferenceModel", dependencies: ["VPCModel", "Wire"], path: "Tests/ReferenceModel",
       swiftSettings: slowPath),
+    .target(
+      name: "ReferenceComparison",
+      dependencies: ["ReferenceModel", "Replay", "CapturePort", "VPCModel"],
+      path: "Tests/ReferenceComparison", swiftSettings: slowPath),
+    .executableTarget(
+      name: "compare",
+      dependencies: [
+        "ReferenceComparison", "ReferenceModel", "VPCModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Tests/compare", swiftSettings: slowPath),
     .testTarget(name: "WireTests", dependencies: ["Wire"]),
     .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
     .testTarget(name: "VPCModelTests", dependencies: ["VPCModel", "Wire"]),

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Foundation
+import ReferenceComparison
+import ReferenceModel
+import VPCModel
+
+/// Compares the engine with the reference model, on captures or on generated traffic.
+@main
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    discussion: """
+      Examples:
+
+        swift run -c release compare --rules pcaps/web.yaml pcaps/web.pcap
+        swift run -c release compare --seed 1 --seeds 1000
+      """)
+
+  @Option(help: "Model files.") var rules: [String] = []
+  @Option(help: "As of apus replay.") var eni: String?
+  @Flag(help: "The captures were taken at the NIC.") var atNIC = false
+  @Option(help: "The first seed.") var seed: UInt64 = 1
+  @Option(help: "How many seeds.") var seeds: UInt64 = 0
+  @Option(help: "Packets of each seed.") var packets = 400
+  @Option(help: "Differences to print.") var show = 3
+  @Option(help: "Write the capture of a seed here.") var write: String?
+  @Argument var captures: [String] = []
+
+  func run() throws {
+    var total = 0
+    var different = 0
+    var outcomes: [String: Int] = [:]
+    func take(_ comparison: Comparison, _ name: String) {
+      total += comparison.packets
+      different += comparison.differences.count
+      outcomes.merge(comparison.outcomes, uniquingKeysWith: +)
+      if comparison.differences.isEmpty { return }
+      print("\(name): \(comparison.differences.count) of \(comparison.packets) differ")
+      for difference in comparison.differences.prefix(show) { print(difference) }
+    }
+    if !rules.isEmpty {
+      let model = try ModelLoader.load(paths: rules)
+      let options = ReferenceOptions(eni: eni, atNIC: atNIC)
+      for capture in captures {
+        take(try Comparison.captures([capture], model: model, options: options), capture)
+      }
+    }
+    for number in seed..<(seed + seeds) {
+      let scenario = Generator.scenario(seed: number, packets: packets)
+      if let write { try Comparison.write(scenario.packets, to: write) }
+      take(try Comparison.scenario(scenario), "seed \(number)")
+    }
+    for (name, count) in outcomes.sorted(by: { $0.key < $1.key }) { print("\(count)\t\(name)") }
+    print("\(total) packets compared, \(different) differ")
+    if different > 0 { throw ExitCode(1) }
+  }
+}
