@@ -37,7 +37,9 @@ struct ReplayCommand: ParsableCommand {
 
   @Option(
     help:
-      "Where the capture was taken: at the NIC (source MAC counts, tags are the guest's) or elsewhere."
+      """
+      Where the capture was taken: at the NIC (source MAC counts, tags are the guest's) or elsewhere.
+      """
   )
   var at: CapturePlace = .wire
 
