@@ -144,11 +144,12 @@ struct BenchmarkTraffic {
   /// Adds the outer headers of the burst to a digest; a packet that did not leave spoils it.
   func digest(_ initial: UInt64) -> UInt64 {
     var value = initial
-    for packet in packets {
-      precondition(packet.verdict == .forward && packet.length == 114)
-      let word = packet.base.loadUnaligned(fromByteOffset: 34, as: UInt64.self)
+    for index in packets.indices {
+      precondition(packets[index].verdict == .forward && packets[index].length == 114)
+      let base = packets[index].base
+      let word = base.loadUnaligned(fromByteOffset: 34, as: UInt64.self)
       let product = (value ^ word).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-      value = product.high ^ product.low ^ packet.base.loadUnaligned(as: UInt64.self)
+      value = product.high ^ product.low ^ base.loadUnaligned(as: UInt64.self)
     }
     return value
   }

@@ -6,14 +6,14 @@
 /// timestamps only as fine as one setting for the whole file. It compiles filter expressions here
 /// and nothing else.
 ///
-/// Captures are hostile input. Whatever the bytes are, reading ends with `false`, everything before
-/// the damage has been returned, and `warning` says where and why it ended.
+/// Captures are hostile input. Whatever the bytes are, reading ends with `false`, everything
+/// before the damage has been returned, and `warning` says where and why it ended.
 ///
-/// A regular file is mapped, so reading copies nothing and costs no system call a packet. The price:
-/// if another process truncates the file while it is read, the kernel answers the next access
-/// beyond its new end with SIGBUS and the process dies. A file that is still being written (and
-/// grows) is safe, and is read up to the length it had when it was opened; a pipe never has the
-/// problem.
+/// A regular file is mapped, so reading copies nothing and costs no system call a packet. The
+/// price: if another process truncates the file while it is read, the kernel answers the next
+/// access beyond its new end with SIGBUS and the process dies. A file that is still being written
+/// (and grows) is safe, and is read up to the length it had when it was opened; a pipe never has
+/// the problem.
 public struct CaptureReader: ~Copyable {
   /// Packets longer than this are taken for damage: 256 MiB.
   public static var longestPacket: Int { 1 << 28 }

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Writes packets as pcapng: little-endian, nanoseconds, no times or names of the writing system, so
-/// that the same calls give the same bytes.
+/// Writes packets as pcapng: little-endian, nanoseconds, no times or names of the writing system,
+/// so that the same calls give the same bytes.
 ///
 /// Errors are kept and thrown by `close`, so that a loop over packets need not look; after an error
 /// nothing more is written. Writing to a pipe whose reader is gone raises SIGPIPE unless the

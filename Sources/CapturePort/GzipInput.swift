@@ -53,7 +53,7 @@ final class GzipInput {
     input.deallocate()
   }
 
-  /// Decodes some bytes into `room`. Returns 0 at the end, with `failure` if it is not a proper one.
+  /// Decodes some bytes into `room`. Returns 0 at the end, with `failure` if it is no proper one.
   func inflate(from descriptor: Int32, into room: UnsafeMutableRawBufferPointer) -> Int {
     guard let output = room.baseAddress, let bytes = input.baseAddress else { return 0 }
     while !stopped {

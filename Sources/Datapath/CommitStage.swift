@@ -9,14 +9,14 @@ extension Worker {
   /// - Returns: the connection's record, `none` when the packet has none.
   @inline(__always)
   mutating func commit(
-    _ packet: Packet, _ decision: FlowDecision, cost: UInt64,
-    _ direction: Direction, nic: TableIndex
+    _ packet: borrowing Packet, _ context: borrowing PacketContext,
+    _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     switch decision.action {
     case .none: return .none
     case .update:
       advance(decision, direction)
-      count(decision.record, cost: cost, direction)
+      count(decision.record, cost: context.cost, direction)
       if decision.kind == .tcp && decision.tracker.isOver {
         endFlow(decision.record)
         return .none
@@ -24,14 +24,14 @@ extension Worker {
       return decision.record
     case .create:
       if decision.record != .none { endFlow(decision.record) }
-      let record = create(packet, decision, direction, nic: nic)
-      if record != .none { count(record, cost: cost, direction) }
+      let record = create(packet, context, decision, direction, nic: nic)
+      if record != .none { count(record, cost: context.cost, direction) }
       return record
     }
   }
 
   @inline(__always)
-  private mutating func advance(_ decision: FlowDecision, _ direction: Direction) {
+  private mutating func advance(_ decision: borrowing FlowDecision, _ direction: Direction) {
     let record = decision.record
     if decision.side == 1 { flows.entries[record].flags.insert(.seenReply) }
     let old = flows.entries[record].deadline
@@ -61,10 +61,10 @@ extension Worker {
   }
 
   private mutating func create(
-    _ packet: Packet, _ decision: FlowDecision, _ direction: Direction,
-    nic: TableIndex
+    _ packet: borrowing Packet, _ context: borrowing PacketContext,
+    _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
-    guard let record = flows.insert(decision.key, hash: decision.hash, kind: decision.kind) else {
+    guard let record = flows.insert(context.key, hash: context.hash, kind: decision.kind) else {
       return .none
     }
     flows.entries[record].deadline = decision.deadline

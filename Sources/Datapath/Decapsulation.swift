@@ -17,7 +17,7 @@ extension Worker {
   ///
   /// On success the packet's frame is the inner one; otherwise it has its verdict.
   mutating func decapsulate(
-    _ packet: inout Packet, _ context: inout PacketContext, _ tables: RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) {
     packet.direction = .ingress
     packet.nic = .none
@@ -29,9 +29,9 @@ extension Worker {
     packet.originalLength &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
     packet.headroom &+= UInt32(truncatingIfNeeded: tunnel.innerOffset)
     // SAFETY: `openTunnel` saw that the inner frame begins inside the captured bytes.
-    context.headers = unsafe FrameParser.parse(
+    unsafe FrameParser.parse(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
-      offloaded: packet.flags.contains(.offloaded))
+      offloaded: packet.flags.contains(.offloaded), into: &context.headers)
     note(packet, .tunnel, UInt64(tunnel.vni))
     if !context.headers.hasAddresses {
       // Not an IP packet: nobody's, and judged as what it is.
@@ -46,10 +46,11 @@ extension Worker {
 
   /// Checks the outer packet; nil when it was dropped.
   private mutating func openTunnel(_ packet: inout Packet) -> TunnelPacket? {
+    var outer = Headers()
     // SAFETY: the owner vouches for `length` bytes at `base`.
-    let outer = unsafe FrameParser.parse(
+    unsafe FrameParser.parse(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
-      offloaded: packet.flags.contains(.offloaded))
+      offloaded: packet.flags.contains(.offloaded), into: &outer)
     if !outer.faults.isEmpty {
       drop(&packet, outer.faults.reason, nic: .none)
       return nil
@@ -121,7 +122,7 @@ extension Worker {
     return (vniWord >> 8, offset &+ 8)
   }
 
-  private func admits(_ vni: UInt32, _ tables: RuleTables) -> Bool {
+  private func admits(_ vni: UInt32, _ tables: borrowing RuleTables) -> Bool {
     let key = IPAddress(v4: vni)
     return tables.vnis.lookup(scope: 0, key) != .none
       || tables.gatewayVNIs.lookup(scope: 0, key) != .none
@@ -134,7 +135,7 @@ extension Worker {
   /// - Returns: false when the sender may not send this.
   private mutating func findReceiver(
     _ tunnel: TunnelPacket, _ packet: inout Packet, _ context: inout PacketContext,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) -> Bool {
     let vpc = tables.vnis.lookup(scope: 0, IPAddress(v4: tunnel.vni))
     let source = context.headers.source
@@ -160,7 +161,7 @@ extension Worker {
 
   /// Whether an address is mapped to a tunnel endpoint, in a VPC or in one peered with it.
   private func livesAt(
-    _ endpoint: IPAddress, _ address: IPAddress, _ vpc: TableIndex, _ tables: RuleTables
+    _ endpoint: IPAddress, _ address: IPAddress, _ vpc: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     if isMapped(address, in: vpc, to: endpoint, tables) { return true }
     var index = 0
@@ -179,7 +180,7 @@ extension Worker {
 
   private func isMapped(
     _ address: IPAddress, in vpc: TableIndex, to endpoint: IPAddress,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) -> Bool {
     let found = tables.addresses.lookup(scope: vpc, address)
     guard found != .none, Location(bits: found).isMapping else { return false }
@@ -190,7 +191,7 @@ extension Worker {
   /// The NIC that has the inner destination, or that the inner frame is addressed to by MAC.
   private func setReceiver(
     _ packet: inout Packet, _ context: inout PacketContext, _ vpc: TableIndex,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) {
     let found = tables.addresses.lookup(scope: vpc, context.headers.destination)
     if found != .none && !Location(bits: found).isMapping {
@@ -206,7 +207,7 @@ extension Worker {
   /// The NIC behind a public address, whose private one the packet gets; for IPv6 the NIC itself.
   private func setPublicReceiver(
     _ packet: inout Packet, _ context: inout PacketContext, _ vpc: TableIndex,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) -> Bool {
     if context.headers.family == .v4 {
       let found = tables.publicAddresses.lookup(scope: vpc, context.headers.destination)

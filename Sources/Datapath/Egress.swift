@@ -7,7 +7,7 @@ import Wire
 
 extension Worker {
   mutating func judgeEgress(
-    _ packet: inout Packet, _ context: inout PacketContext, _ tables: RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) {
     let nic = context.nic
     packet.direction = .egress
@@ -40,11 +40,11 @@ extension Worker {
   @inline(__always)
   private mutating func judgeFlowEgress(
     _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      packet, context, context.key, context.hash, .egress, nic: nic, &decision, tables)
+      packet, context, .egress, nic: nic, &decision, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
     if decision.needsGroups {
       decision.rule = groupStep(packet, context.headers, .egress, nic: nic, tables)
@@ -65,7 +65,7 @@ extension Worker {
     guard
       leave(&packet, &context, decision, destination, nic: nic, tables)
     else { return }
-    let record = commit(packet, decision, cost: context.cost, .egress, nic: nic)
+    let record = commit(packet, context, decision, .egress, nic: nic)
     if record != .none && !isCached { cacheEgress(record, destination, tables) }
     deliver(&packet, &context, destination, nic: nic, tables)
   }
@@ -73,7 +73,7 @@ extension Worker {
   /// Whether the connection knows its destination and the ACL's consent from this generation.
   @inline(__always)
   private func hasCachedEgress(
-    _ packet: Packet, _ decision: FlowDecision, _ tables: RuleTables
+    _ packet: borrowing Packet, _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     // A traced packet goes the long way, so that every step shows.
     guard decision.action == .update, !packet.flags.contains(.traced) else { return false }
@@ -86,7 +86,7 @@ extension Worker {
   /// packets of one connection apart.
   @inline(__always)
   private func cacheEgress(
-    _ record: UInt32, _ destination: Destination, _ tables: RuleTables
+    _ record: UInt32, _ destination: Destination, _ tables: borrowing RuleTables
   ) {
     guard flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp else { return }
     if flows.entries[record].generation != tables.generation {
@@ -99,7 +99,7 @@ extension Worker {
 
   /// Steps 8 and 9: the way, the network ACL across the subnet's edge, and who lives there.
   private mutating func destinationStep(
-    _ packet: inout Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables,
+    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables,
     checksACL: Bool = true
   ) -> Destination? {
     let way = routeStep(packet, headers, nic: nic, tables)
@@ -125,8 +125,8 @@ extension Worker {
   /// Steps 10 and 11: size and limits. False when the packet was dropped.
   @inline(__always)
   private mutating func leave(
-    _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
-    _ destination: Destination, nic: TableIndex, _ tables: RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, _ decision: borrowing FlowDecision,
+    _ destination: Destination, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     if destination.kind != .nic {
       let refusal = sizeStep(&packet, context.headers, destination, nic: nic, tables)
@@ -151,7 +151,7 @@ extension Worker {
   @inline(__always)
   private mutating func deliver(
     _ packet: inout Packet, _ context: inout PacketContext, _ destination: Destination,
-    nic: TableIndex, _ tables: RuleTables
+    nic: TableIndex, _ tables: borrowing RuleTables
   ) {
     nics[nic].counters.packetsOut &+= 1
     nics[nic].counters.bytesOut &+= context.cost
@@ -169,7 +169,7 @@ extension Worker {
   /// its own.
   private mutating func followEgress(
     _ packet: inout Packet, _ context: inout PacketContext, _ datagram: UInt32, nic: TableIndex,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) {
     let known = fragments.datagrams[datagram]
     note(packet, .fragmentFollows, UInt64(known.rule))
@@ -195,8 +195,8 @@ extension Worker {
 
   /// Drops a packet before its way was asked for; the direction still says where it would have gone.
   private mutating func dropEgress(
-    _ packet: inout Packet, _ headers: Headers, _ reason: DropReason, rule: UInt32 = 0,
-    nic: TableIndex, _ tables: RuleTables
+    _ packet: inout Packet, _ headers: borrowing Headers, _ reason: DropReason, rule: UInt32 = 0,
+    nic: TableIndex, _ tables: borrowing RuleTables
   ) {
     if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
     drop(&packet, reason, nic: nic, rule: rule)
@@ -204,7 +204,7 @@ extension Worker {
 
   /// Whether the sender's routes lead to a NIC of this host.
   mutating func leadsToLocalNIC(
-    _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+    _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     // A descriptor that is not traced: this look ahead is no step of the judgement.
     // SAFETY: the frame is not looked at.

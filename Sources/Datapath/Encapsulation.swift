@@ -5,8 +5,8 @@ extension Worker {
   /// Step 10: the path's size. Fragmentation of an IPv4 packet without DF is left to the owner.
   @inline(__always)
   mutating func sizeStep(
-    _ packet: inout Packet, _ headers: Headers, _ destination: Destination, nic: TableIndex,
-    _ tables: RuleTables
+    _ packet: inout Packet, _ headers: borrowing Headers, _ destination: Destination, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> DropReason {
     if !tables.host.isPresent { return .none }
     var limit = tables.host.innerMTU
@@ -31,7 +31,7 @@ extension Worker {
   @inline(__always)
   mutating func encapsulate(
     _ packet: inout Packet, _ context: inout PacketContext, _ destination: Destination,
-    nic: TableIndex, _ tables: RuleTables
+    nic: TableIndex, _ tables: borrowing RuleTables
   ) {
     packet.output = .underlay
     trim(&packet, context.headers)
@@ -75,7 +75,7 @@ extension Worker {
   @inline(__always)
   public func encapsulate(
     _ packet: inout Packet, endpoint index: TableIndex, vni: UInt32, entropyPort: UInt16,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) {
     let size = tables.endpoints[index].headerLength
     precondition(packet.headroom >= size)
@@ -101,7 +101,7 @@ extension Worker {
   /// The outer UDP source port: the same both ways of a flow and on every host, in the dynamic range
   /// that RFC 7348 section 5 recommends.
   @inline(__always)
-  func entropyPort(_ headers: Headers) -> UInt16 {
+  func entropyPort(_ headers: borrowing Headers) -> UInt16 {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.
     var ports: UInt32 = 0
     if headers.hasPorts && !headers.isFragment {
@@ -120,7 +120,7 @@ extension Worker {
 
   /// Cuts what is behind the IP packet: Ethernet padding must not leave (CVE-2020-35498's lesson).
   @inline(__always)
-  func trim(_ packet: inout Packet, _ headers: Headers) {
+  func trim(_ packet: inout Packet, _ headers: borrowing Headers) {
     let end = UInt32(headers.networkOffset) &+ headers.datagramLength
     packet.originalLength = end
     packet.length = min(packet.length, end)

@@ -9,32 +9,27 @@ extension Worker {
   ///
   /// - Returns: a drop reason (`ct.flags`, `ct.invalid`), or `none` with `decision` filled.
   mutating func flowStep(
-    _ packet: Packet, _ context: PacketContext, _ key: FlowKey, _ hash: UInt64,
-    _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision,
-    _ tables: RuleTables
+    _ packet: borrowing Packet, _ context: borrowing PacketContext, _ direction: Direction,
+    nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
-    let headers = context.headers
-    let isTCP = headers.transport == IPProtocol.tcp
-    if isTCP && !TCPSegment.areFlagsPossible(headers.tcpFlags) { return .ctFlags }
-    decision.key = key
-    decision.hash = hash
-    let hint = direction == .egress || packet.origin != .guest ? context.candidate : .none
-    if let record = liveRecord(key, hash, hint: hint, now: packet.time) {
-      return known(packet, headers, record, direction, nic: nic, &decision, tables)
+    let isTCP = context.headers.transport == IPProtocol.tcp
+    if isTCP && !TCPSegment.areFlagsPossible(context.headers.tcpFlags) { return .ctFlags }
+    if let record = liveRecord(context, now: packet.time) {
+      return known(packet, context.headers, record, direction, nic: nic, &decision, tables)
     }
-    return unknown(packet, headers, direction, nic: nic, &decision, tables)
+    return unknown(packet, context.headers, direction, nic: nic, &decision, tables)
   }
 
   /// The record of a connection that has not ended by time, or nil.
   @inline(__always)
   private mutating func liveRecord(
-    _ key: FlowKey, _ hash: UInt64, hint: UInt32, now: UInt64
+    _ context: borrowing PacketContext, now: UInt64
   ) -> UInt32? {
     var found: UInt32?
-    if hint != .none && flows.holds(hint, key) {
-      found = hint
+    if context.candidate != .none && flows.holds(context.candidate, context.key) {
+      found = context.candidate
     } else {
-      found = flows.lookup(key, hash: hash)
+      found = flows.lookup(context.key, hash: context.hash)
     }
     guard let record = found else { return nil }
     if flows.entries[record].deadline > now { return record }
@@ -46,8 +41,8 @@ extension Worker {
 
   @inline(__always)
   private mutating func known(
-    _ packet: Packet, _ headers: Headers, _ record: UInt32, _ direction: Direction,
-    nic: TableIndex, _ decision: inout FlowDecision, _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, _ record: UInt32, _ direction: Direction,
+    nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     let entry = flows.entries[record]
     decision.action = .update
@@ -74,8 +69,8 @@ extension Worker {
   }
 
   private mutating func knownTCP(
-    _ packet: Packet, _ headers: Headers, _ entry: FlowEntry, _ direction: Direction,
-    nic: TableIndex, _ decision: inout FlowDecision, _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, _ entry: FlowEntry, _ direction: Direction,
+    nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     // SAFETY: the parser saw the whole TCP header.
     let segment = unsafe TCPSegment(packet.base, headers)
@@ -117,8 +112,8 @@ extension Worker {
   // MARK: Not part of one
 
   private mutating func unknown(
-    _ packet: Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex,
-    _ decision: inout FlowDecision, _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     decision.record = .none
     decision.action = .create
@@ -152,8 +147,8 @@ extension Worker {
 
   /// Begins to track a TCP connection; false when the segment may not begin one.
   private mutating func beginTCP(
-    _ packet: Packet, _ headers: Headers, nic: TableIndex,
-    _ decision: inout FlowDecision, _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, nic: TableIndex,
+    _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     // SAFETY: the parser saw the whole TCP header.
     let segment = unsafe TCPSegment(packet.base, headers)
@@ -169,7 +164,7 @@ extension Worker {
   }
 
   private mutating func beginICMP(
-    _ packet: Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex,
+    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
     _ decision: inout FlowDecision
   ) -> DropReason {
     if let isRequest = headers.isEchoRequest {
@@ -197,30 +192,30 @@ extension Worker {
   ///
   /// The packet may be of either direction of that flow, so both are looked at.
   private func isUntracked(
-    _ headers: Headers, _ direction: Direction, nic: TableIndex, _ tables: RuleTables
+    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
-    let record = tables.nics[nic]
-    if record.openBits == 0 { return false }
+    if tables.nics[nic].openBits == 0 { return false }
     let isUDP = headers.transport == IPProtocol.udp
-    if record.isOpen(direction.opposite, headers.family, isUDP: isUDP),
-      allowsEverywhere(record, headers.ruleKey, direction, headers.family, tables)
+    if tables.nics[nic].isOpen(direction.opposite, headers.family, isUDP: isUDP),
+      allowsEverywhere(nic, headers.ruleKey, direction, headers.family, tables)
     {
       return true
     }
-    return record.isOpen(direction, headers.family, isUDP: isUDP)
+    return tables.nics[nic].isOpen(direction, headers.family, isUDP: isUDP)
       && allowsEverywhere(
-        record, headers.reversedRuleKey, direction.opposite, headers.family, tables)
+        nic, headers.reversedRuleKey, direction.opposite, headers.family, tables)
   }
 
   private func allowsEverywhere(
-    _ nic: NICRecord, _ key: UInt32, _ direction: Direction, _ family: IPFamily,
-    _ tables: RuleTables
+    _ nic: TableIndex, _ key: UInt32, _ direction: Direction, _ family: IPFamily,
+    _ tables: borrowing RuleTables
   ) -> Bool {
-    var position = nic.groups.start
-    let end = position &+ nic.groups.count
+    var position = tables.nics[nic].groups.start
+    let end = position &+ tables.nics[nic].groups.count
     while position < end {
-      let group = tables.groups[tables.nicGroups[position]]
-      if tables.classifiers.allowsEverywhere(group.classifiers.index(direction, family), key: key) {
+      let group = tables.nicGroups[position]
+      let classifier = tables.groups[group].classifiers.index(direction, family)
+      if tables.classifiers.allowsEverywhere(classifier, key: key) {
         return true
       }
       position &+= 1

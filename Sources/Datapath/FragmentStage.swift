@@ -15,7 +15,7 @@ enum FragmentOutcome {
 extension Worker {
   /// Compares a fragment with what is known of its datagram.
   mutating func fragmentStep(
-    _ packet: inout Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex
+    _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> FragmentOutcome {
     guard headers.isFragment else { return .whole }
     note(packet, .fragment, UInt64(headers.fragmentOffset), headers.moreFragments ? 1 : 0)
@@ -46,7 +46,7 @@ extension Worker {
   }
 
   /// Remembers what became of a first fragment, for those that follow.
-  func recordFirstFragment(_ datagram: UInt32, _ packet: Packet) {
+  func recordFirstFragment(_ datagram: UInt32, _ packet: borrowing Packet) {
     fragments.datagrams[datagram].reason = packet.verdict == .drop ? packet.reason : .none
     fragments.datagrams[datagram].rule = packet.rule
     fragments.datagrams[datagram].state = packet.state.rawValue
@@ -55,7 +55,7 @@ extension Worker {
   /// A digest of the captured bytes of a fragment, to tell a copy from an overlap.
   @unsafe
   private func payloadDigest(
-    _ packet: Packet, _ headers: Headers, length: UInt32
+    _ packet: borrowing Packet, _ headers: borrowing Headers, length: UInt32
   ) -> UInt64 {
     let start = Int(headers.fragmentPayloadOffset)
     let end = min(Int(packet.length), start &+ Int(length))

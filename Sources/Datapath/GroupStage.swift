@@ -7,8 +7,8 @@ extension Worker {
   ///
   /// - Complexity: O(groups of the NIC); the number of rules does not matter.
   mutating func groupStep(
-    _ packet: Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex,
-    _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> UInt32 {
     let range = tables.nics[nic].groups
     let high = direction == .egress ? headers.destinationHigh : headers.sourceHigh
@@ -32,8 +32,8 @@ extension Worker {
 
   /// The decision of a subnet's network ACL; a subnet without one lets everything pass.
   mutating func aclStep(
-    _ packet: Packet, _ headers: Headers, _ direction: Direction, subnet: TableIndex,
-    _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, subnet: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> ClassifierMatch {
     let acl = tables.subnets[subnet].acl
     if acl == .none { return ClassifierMatch(rule: 0, allow: true) }

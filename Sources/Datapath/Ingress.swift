@@ -6,7 +6,7 @@ import Wire
 extension Worker {
   /// Judges a packet that came from the underlay or was captured on its way to a NIC.
   mutating func judgeIngress(
-    _ packet: inout Packet, _ context: inout PacketContext, _ tables: RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) {
     let nic = context.nic
     packet.nic = nic
@@ -31,20 +31,15 @@ extension Worker {
   /// sender stand unless the receiver drops it.
   mutating func judgeLocal(
     _ packet: inout Packet, _ context: inout PacketContext, receiver: TableIndex,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) {
     note(packet, .ingress, UInt64(receiver))
-    let headers = context.headers
-    let record = tables.nics[receiver]
-    if record.sourceDestCheck,
-      !isAddress(
-        headers.destinationHigh, headers.destinationLow, headers.family, of: record, tables)
-    {
+    if !isForNIC(context.headers, receiver, tables) {
       return drop(&packet, .eniNone, nic: receiver)
     }
     context.candidate = .none
-    if headers.hasTransport && !headers.isLaterFragment {
-      makeKey(headers, .ingress, nic: receiver, into: &context.key)
+    if context.headers.hasTransport && !context.headers.isLaterFragment {
+      makeKey(context.headers, .ingress, nic: receiver, into: &context.key)
       context.hash = context.key.hash(seed: flows.seed)
     }
     judgeReception(&packet, &context, nic: receiver, isLocal: true, tables)
@@ -52,15 +47,10 @@ extension Worker {
 
   /// Step 2: the address, and where it counts the MAC, are the interface's.
   private func interfaceStep(
-    _ packet: Packet, _ context: PacketContext, nic: TableIndex,
-    _ tables: RuleTables
+    _ packet: borrowing Packet, _ context: borrowing PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> DropReason {
-    let record = tables.nics[nic]
-    let headers = context.headers
-    if context.publicAddress == .none, record.sourceDestCheck,
-      !isAddress(
-        headers.destinationHigh, headers.destinationLow, headers.family, of: record, tables)
-    {
+    if context.publicAddress == .none && !isForNIC(context.headers, nic, tables) {
       return .eniNone
     }
     let checksMAC = packet.origin == .underlay || packet.flags.contains(.atNIC)
@@ -68,15 +58,25 @@ extension Worker {
       // SAFETY: the parser saw a whole Ethernet header.
       let target = unsafe UnsafeRawPointer(packet.base).mac(0)
       // Another host's guest may have sent it to the router, which is the same everywhere.
-      if target != record.mac && target != .router { return .eniMAC }
+      if target != tables.nics[nic].mac && target != .router { return .eniMAC }
     }
     return .none
+  }
+
+  /// Whether the destination is an address of the NIC, or the NIC takes what is not.
+  private func isForNIC(
+    _ headers: borrowing Headers, _ nic: TableIndex, _ tables: borrowing RuleTables
+  ) -> Bool {
+    !tables.nics[nic].sourceDestCheck
+      || isAddress(
+        headers.destinationHigh, headers.destinationLow, headers.family,
+        of: tables.nics[nic].addresses, tables)
   }
 
   /// Steps 3 to 8.
   private mutating func judgeReception(
     _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) {
     switch fragmentStep(&packet, context.headers, .ingress, nic: nic) {
     case .whole:
@@ -102,11 +102,11 @@ extension Worker {
   @inline(__always)
   private mutating func judgeFlowIngress(
     _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
-    _ tables: RuleTables
+    _ tables: borrowing RuleTables
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      packet, context, context.key, context.hash, .ingress, nic: nic, &decision, tables)
+      packet, context, .ingress, nic: nic, &decision, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     let isCached = hasCachedIngress(packet, decision, tables)
     if !isCached {
@@ -124,13 +124,13 @@ extension Worker {
       &packet, &context, decision, rule: decision.rule, state: decision.state, nic: nic,
       isLocal: isLocal, tables)
     if !isCached && packet.verdict == .forward && decision.action != .none {
-      cacheIngress(decision.key, decision.hash, decision.record, tables)
+      cacheIngress(context, decision.record, tables)
     }
   }
 
   @inline(__always)
   private func hasCachedIngress(
-    _ packet: Packet, _ decision: FlowDecision, _ tables: RuleTables
+    _ packet: borrowing Packet, _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     guard decision.action == .update, !packet.flags.contains(.traced) else { return false }
     return flows.entries[decision.record].flags.contains(.ingressCached)
@@ -139,9 +139,10 @@ extension Worker {
 
   /// Remembers that the ACL lets a connection's packets in; TCP and UDP only, as for egress.
   private func cacheIngress(
-    _ key: FlowKey, _ hash: UInt64, _ known: UInt32, _ tables: RuleTables
+    _ context: borrowing PacketContext, _ known: UInt32, _ tables: borrowing RuleTables
   ) {
-    let record = known != .none && flows.holds(known, key) ? known : flows.lookup(key, hash: hash)
+    let isKnown = known != .none && flows.holds(known, context.key)
+    let record = isKnown ? known : flows.lookup(context.key, hash: context.hash)
     guard let record, flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp else {
       return
     }
@@ -155,14 +156,14 @@ extension Worker {
   /// Steps 7 and 8: limits, commitment, and the frame as the guest gets it.
   @inline(__always)
   private mutating func receive(
-    _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
-    rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, _ decision: borrowing FlowDecision,
+    rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     let refusal = limitStep(
       packet, cost: context.cost, creates: decision.action == .create,
       replaces: decision.record != .none, .ingress, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    _ = commit(packet, decision, cost: context.cost, .ingress, nic: nic)
+    _ = commit(packet, context, decision, .ingress, nic: nic)
     nics[nic].counters.packetsIn &+= 1
     nics[nic].counters.bytesIn &+= context.cost
     packet.verdict = .forward

@@ -10,8 +10,8 @@ extension Worker {
   /// - Returns: the first limit that refuses, in the order of the contract; `none` when charged.
   @inline(__always)
   mutating func limitStep(
-    _ packet: Packet, cost: UInt64, creates: Bool, replaces: Bool,
-    _ direction: Direction, nic: TableIndex, _ tables: RuleTables
+    _ packet: borrowing Packet, cost: UInt64, creates: Bool, replaces: Bool,
+    _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
     let now = packet.time
     if creates {
@@ -48,7 +48,7 @@ extension Worker {
 
   /// Whether a NIC may open one more connection: its allowance, its share of the table, the table.
   private mutating func hasRoomForConnection(
-    _ nic: TableIndex, now: UInt64, _ tables: RuleTables
+    _ nic: TableIndex, now: UInt64, _ tables: borrowing RuleTables
   ) -> Bool {
     let limit = tables.nics[nic].connections
     if nics[nic].connections >= limit { expireDueFlows(now) }

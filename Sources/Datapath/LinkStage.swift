@@ -7,7 +7,7 @@ extension Worker {
   /// Steps 2 and 3 of egress. True when the packet has its verdict or goes to a service.
   @inline(__always)
   mutating func linkStep(
-    _ packet: inout Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     switch headers.link {
     case .ipv4, .ipv6: break
@@ -36,7 +36,7 @@ extension Worker {
 
   /// Neighbour discovery and DHCP. True when the packet goes to a service or is refused by one.
   private mutating func serviceStep(
-    _ packet: inout Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     if headers.isFragment { return false }
     if headers.isICMP {
@@ -70,7 +70,7 @@ extension Worker {
 
   /// Whether the destination is the router of the NIC's subnet: its first address + 1, or fe80::1.
   private func isRouter(
-    _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+    _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     let destination = headers.destination
     if destination == IPAddress(v6: 0xFE80_0000_0000_0000, 1) { return true }
@@ -92,22 +92,24 @@ extension Worker {
   /// Step 4: the packet's source is the sender's own.
   @inline(__always)
   mutating func sourceStep(
-    _ packet: Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
-    let record = tables.nics[nic]
     if packet.flags.contains(.atNIC) && !packet.flags.contains(.rawIP) {
       // SAFETY: the parser saw a whole Ethernet header.
-      if unsafe UnsafeRawPointer(packet.base).mac(6) != record.mac { return .spoofMAC }
+      if unsafe UnsafeRawPointer(packet.base).mac(6) != tables.nics[nic].mac { return .spoofMAC }
     }
     if headers.sourceLow == headers.destinationLow && headers.sourceHigh == headers.destinationHigh {
       return .spoofIP
     }
-    if record.sourceDestCheck,
-      !isAddress(headers.sourceHigh, headers.sourceLow, headers.family, of: record, tables)
+    let isChecked = tables.nics[nic].sourceDestCheck
+    if isChecked
+      && !isAddress(
+        headers.sourceHigh, headers.sourceLow, headers.family, of: tables.nics[nic].addresses,
+        tables)
     {
       return .spoofIP
     }
-    note(packet, .source, record.sourceDestCheck ? 1 : 0)
+    note(packet, .source, isChecked ? 1 : 0)
     return .none
   }
 }

@@ -62,7 +62,7 @@ import Wire
 /// The frame stands at `base`, with `headroom` writable bytes before it and `tailroom` not assumed.
 /// The engine moves `base` and changes `length` when it adds or removes an outer header.
 @safe
-public struct Packet: BitwiseCopyable {
+public struct Packet: ~Copyable {
   /// First byte of the Ethernet header.
   public var base: UnsafeMutableRawPointer
   /// Nanoseconds, never less than the packet before.

@@ -2,7 +2,7 @@ import Tables
 import Wire
 
 /// What the stages of one packet hand to each other; worker memory, one per slot of a burst.
-struct PacketContext: BitwiseCopyable {
+struct PacketContext: ~Copyable {
   var headers: Headers
   /// The connection's key at the NIC that judges first, and its hash.
   var key: FlowKey
@@ -30,7 +30,7 @@ struct PacketContext: BitwiseCopyable {
 }
 
 /// What connection tracking decided of a packet, to be committed when every later step agrees.
-struct FlowDecision {
+struct FlowDecision: ~Copyable {
   enum Action { case none, update, create }
 
   var action = Action.none
@@ -38,12 +38,10 @@ struct FlowDecision {
   var state = FlowState.none
   /// The known connection, or the one that a `reopen` replaces.
   var record: UInt32 = .none
-  var key = FlowKey()
-  var hash: UInt64 = 0
   var rule: UInt32 = 0
   /// When the connection ends now; zero leaves it.
   var deadline: UInt64 = 0
-  /// The packet passes without prolonging the connection.
+  /// 0 when the packet is of the side that began the connection.
   var side: UInt8 = 0
   var udpCounts: UInt8 = 0
   var tracker = TCPTracker(state: .none, track: TCPTrack(), seenReply: false)

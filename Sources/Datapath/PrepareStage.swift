@@ -5,7 +5,7 @@ import Wire
 // accesses that the judgement will need. Nothing here depends on connections or allowances.
 
 extension Worker {
-  mutating func prepare(_ packet: inout Packet, _ index: Int, _ tables: RuleTables) {
+  mutating func prepare(_ packet: inout Packet, _ index: Int, _ tables: borrowing RuleTables) {
     packet.verdict = .pending
     packet.reason = .none
     packet.rule = 0
@@ -20,26 +20,33 @@ extension Worker {
       if packet.verdict != .pending { return }
     } else {
       // SAFETY: the owner vouches for `length` bytes at `base`.
-      contexts[index].headers = unsafe FrameParser.parse(
+      unsafe FrameParser.parse(
         packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
-        offloaded: packet.flags.contains(.offloaded))
+        offloaded: packet.flags.contains(.offloaded), into: &contexts[index].headers)
       contexts[index].nic = packet.nic
     }
+    // SAFETY: as above.
+    unsafe prepareKey(packet, &contexts.pointer(index).pointee)
+  }
+
+  @inline(__always)
+  private func prepareKey(_ packet: borrowing Packet, _ context: inout PacketContext) {
     let frame: UInt64 = packet.flags.contains(.rawIP) ? 0 : UInt64(FrameParser.ethernetLength)
-    contexts[index].cost = frame &+ UInt64(contexts[index].headers.datagramLength)
-    let headers = contexts[index].headers
-    guard headers.faults.isEmpty, headers.isIP, headers.hasTransport else { return }
+    context.cost = frame &+ UInt64(context.headers.datagramLength)
+    guard context.headers.faults.isEmpty, context.headers.isIP, context.headers.hasTransport else {
+      return
+    }
     let direction: Direction = packet.origin == .guest ? .egress : .ingress
-    makeKey(headers, direction, nic: contexts[index].nic, into: &contexts[index].key)
-    contexts[index].hash = contexts[index].key.hash(seed: flows.seed)
-    contexts[index].hasKey = true
-    flows.prefetchBucket(contexts[index].hash)
+    makeKey(context.headers, direction, nic: context.nic, into: &context.key)
+    context.hash = context.key.hash(seed: flows.seed)
+    context.hasKey = true
+    flows.prefetchBucket(context.hash)
   }
 
   /// The key of the connection that a packet belongs to at a NIC.
   @inline(__always)
   func makeKey(
-    _ headers: Headers, _ direction: Direction, nic: TableIndex, into key: inout FlowKey
+    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex, into key: inout FlowKey
   ) {
     var localPort: UInt16 = 0
     var remotePort: UInt16 = 0

@@ -7,7 +7,7 @@ import Wire
 extension Worker {
   /// The live connection that an ICMP error is about, or nil.
   mutating func quotedConnection(
-    _ packet: Packet, _ headers: Headers, _ direction: Direction, nic: TableIndex
+    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> UInt32? {
     guard let quote = unsafe QuotedPacket(packet.base, length: Int(packet.length), headers) else {
       return nil
@@ -26,7 +26,7 @@ extension Worker {
 }
 
 /// The packet that an ICMP error quotes: its addresses, protocol and ports.
-struct QuotedPacket {
+struct QuotedPacket: ~Copyable {
   var headers = Headers()
   /// Where the quoted IP header is in the frame.
   let offset: Int
@@ -38,7 +38,7 @@ struct QuotedPacket {
   ///   - base: the frame of `length` bytes.
   ///   - outer: the error's own headers.
   @unsafe
-  init?(_ base: UnsafeRawPointer, length: Int, _ outer: Headers) {
+  init?(_ base: UnsafeRawPointer, length: Int, _ outer: borrowing Headers) {
     offset = Int(outer.transportOffset) &+ 8
     headers.family = outer.family
     let transportOffset: Int

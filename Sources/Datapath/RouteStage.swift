@@ -16,19 +16,19 @@ extension Worker {
   ///
   /// - Returns: the way, and whether it leads across the subnet's edge, where the network ACL stands.
   mutating func routeStep(
-    _ packet: Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+    _ packet: borrowing Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> (outcome: RouteOutcome, crossesEdge: Bool) {
-    let record = tables.nics[nic]
-    let subnet = tables.subnets[record.subnet]
+    let vpc = tables.nics[nic].vpc
+    let subnet = tables.nics[nic].subnet
     if headers.destination.isLinkLocal { return (.drop(.routeNone, rule: 0), true) }
-    if isAddress(headers.destinationHigh, headers.destinationLow, headers.family, of: record, tables) {
+    if isAddress(headers.destinationHigh, headers.destinationLow, headers.family, of: tables.nics[nic].addresses, tables) {
       return (.drop(.routeNone, rule: 0), false)
     }
-    if isInside(headers.destination, subnet.cidrs, tables.subnetCIDRs) {
+    if isInside(headers.destination, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {
       note(packet, .sameSubnet)
-      return (.inVPC(record.vpc), false)
+      return (.inVPC(vpc), false)
     }
-    let table = tables.routeTables[subnet.routeTable]
+    let table = tables.routeTables[tables.subnets[subnet].routeTable]
     let found = tables.prefixes.lookup(
       headers.family == .v4 ? table.v4 : table.v6, high: headers.destinationHigh,
       low: headers.destinationLow)
@@ -39,13 +39,13 @@ extension Worker {
     let route = tables.routes[found]
     note(packet, .route, UInt64(route.rule), UInt64(route.kind.rawValue))
     switch route.kind {
-    case .local: return (.inVPC(record.vpc), true)
+    case .local: return (.inVPC(vpc), true)
     case .blackhole: return (.drop(.routeBlackhole, rule: route.rule), true)
     case .nic: return (.nic(route.target), true)
     case .gateway: return (.gateway(route.target), true)
     case .peering:
       let peering = tables.peerings[route.target]
-      let other = peering.first == record.vpc ? peering.second : peering.first
+      let other = peering.first == vpc ? peering.second : peering.first
       if isInside(headers.destination, tables.vpcs[other].cidrs, tables.vpcCIDRs) {
         return (.inVPC(other), true)
       }
@@ -55,8 +55,8 @@ extension Worker {
 
   /// Who lives at the end of a way; `none` as reason when somebody does.
   mutating func locate(
-    _ packet: Packet, _ outcome: RouteOutcome, _ headers: Headers, nic: TableIndex,
-    _ tables: RuleTables
+    _ packet: borrowing Packet, _ outcome: RouteOutcome, _ headers: borrowing Headers, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> (destination: Destination, reason: DropReason) {
     switch outcome {
     case .drop(let reason, _): return (Destination(bits: 0), reason)
@@ -79,7 +79,7 @@ extension Worker {
 
   /// The public address record of the packet's IPv4 source at a NIC; `none` when it has none.
   func publicAddress(
-    of nic: TableIndex, _ headers: Headers, _ tables: RuleTables
+    of nic: TableIndex, _ headers: borrowing Headers, _ tables: borrowing RuleTables
   ) -> TableIndex {
     let range = tables.nics[nic].publicAddresses
     var position = range.start
@@ -95,11 +95,11 @@ extension Worker {
   /// Whether an address is one of a NIC's own.
   @inline(__always)
   func isAddress(
-    _ high: UInt64, _ low: UInt64, _ family: IPFamily, of nic: NICRecord,
-    _ tables: RuleTables
+    _ high: UInt64, _ low: UInt64, _ family: IPFamily, of range: TableRange,
+    _ tables: borrowing RuleTables
   ) -> Bool {
-    var position = nic.addresses.start
-    let end = position &+ nic.addresses.count
+    var position = range.start
+    let end = position &+ range.count
     while position < end {
       let address = tables.nicAddresses[position].address
       if address.low == low && address.high == high && address.family == family { return true }

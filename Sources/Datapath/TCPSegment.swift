@@ -18,7 +18,7 @@ struct TCPSegment {
   ///   - base: the frame; the parser saw the whole TCP header in it.
   ///   - headers: what the parser learnt.
   @unsafe
-  init(_ base: UnsafeRawPointer, _ headers: Headers) {
+  init(_ base: UnsafeRawPointer, _ headers: borrowing Headers) {
     let offset = Int(headers.transportOffset)
     // SAFETY: the parser found the header, options included, inside the captured bytes.
     sequence = unsafe base.big32(offset + 4)

@@ -18,7 +18,7 @@ enum TCPVerdict {
 /// It works on copies, so that a packet which is refused later leaves no trace. Two things differ
 /// from Linux: an RST is window-checked in every state, also in the closing ones, and a segment
 /// that was found invalid leaves no mark.
-struct TCPTracker {
+struct TCPTracker: ~Copyable {
   var state: TCPState
   var track: TCPTrack
   /// An answering packet was accepted before this one.

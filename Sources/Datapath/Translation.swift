@@ -7,7 +7,7 @@ import Wire
 extension Worker {
   /// Egress: the private source becomes the public address.
   mutating func translateSource(
-    _ packet: inout Packet, _ headers: Headers, nic: TableIndex, _ tables: RuleTables
+    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) {
     guard headers.family == .v4 else { return }
     let index = publicAddress(of: nic, headers, tables)
@@ -22,7 +22,7 @@ extension Worker {
 
   /// Ingress: the public destination becomes the private address.
   mutating func translateDestination(
-    _ packet: inout Packet, _ context: PacketContext, _ tables: RuleTables
+    _ packet: inout Packet, _ context: borrowing PacketContext, _ tables: borrowing RuleTables
   ) {
     let record = tables.nicPublicAddresses[context.publicAddress]
     note(packet, .translated, UInt64(context.publicAddress), 1)
@@ -43,7 +43,7 @@ struct Translation {
   ///   - quotedOffset: of the same host's address in a quoted IP header: the other one.
   @unsafe
   func rewrite(
-    _ base: UnsafeMutableRawPointer, length: Int, _ headers: Headers, addressOffset: Int,
+    _ base: UnsafeMutableRawPointer, length: Int, _ headers: borrowing Headers, addressOffset: Int,
     quotedOffset: Int
   ) {
     let network = Int(headers.networkOffset)
@@ -73,7 +73,7 @@ struct Translation {
   /// by the difference of both.
   @unsafe
   private func rewriteQuote(
-    _ base: UnsafeMutableRawPointer, length: Int, _ headers: Headers, quotedOffset: Int
+    _ base: UnsafeMutableRawPointer, length: Int, _ headers: borrowing Headers, quotedOffset: Int
   ) {
     let quote = Int(headers.transportOffset) + 8
     guard quote + 20 <= length else { return }

@@ -62,7 +62,7 @@ public struct Worker: ~Copyable {
 
   /// Connections that the NIC may still open, or nil when nothing but memory limits them
   /// (`conntrack_allowance_available`).
-  public func connectionsAvailable(_ nic: TableIndex, _ tables: RuleTables) -> UInt32? {
+  public func connectionsAvailable(_ nic: TableIndex, _ tables: borrowing RuleTables) -> UInt32? {
     let limit = tables.nics[nic].connections
     return limit == .max ? nil : limit - min(limit, nics[nic].connections)
   }
@@ -76,7 +76,7 @@ public struct Worker: ~Copyable {
   ///   - tables: of one generation, for the whole burst.
   /// - Complexity: O(count).
   public mutating func process(
-    _ packets: UnsafeMutableBufferPointer<Packet>, _ tables: RuleTables
+    _ packets: UnsafeMutableBufferPointer<Packet>, _ tables: borrowing RuleTables
   ) {
     let count = packets.count
     precondition(count <= Self.burstCapacity)
@@ -97,7 +97,7 @@ public struct Worker: ~Copyable {
   }
 
   private mutating func judge(
-    _ packet: inout Packet, _ index: Int, _ tables: RuleTables
+    _ packet: inout Packet, _ index: Int, _ tables: borrowing RuleTables
   ) {
     if flows.wheel.isBehind(packet.time) { expireFlows(packet.time) }
     if packet.flags.contains(.traced) { trace.clear() }
@@ -117,7 +117,7 @@ public struct Worker: ~Copyable {
   ///
   /// - Returns: false when the allowance is used up; nothing is taken then.
   public mutating func chargeLinkLocal(
-    nic: TableIndex, time: UInt64, _ tables: RuleTables
+    nic: TableIndex, time: UInt64, _ tables: borrowing RuleTables
   ) -> Bool {
     let settings = tables.nics[nic].linkLocal
     guard nics[nic].linkLocal.admits(1, now: time, settings) else {
@@ -146,7 +146,7 @@ public struct Worker: ~Copyable {
 
   @inline(__always)
   mutating func note(
-    _ packet: Packet, _ step: TraceStep, _ a: UInt64 = 0, _ b: UInt64 = 0
+    _ packet: borrowing Packet, _ step: TraceStep, _ a: UInt64 = 0, _ b: UInt64 = 0
   ) {
     if packet.flags.contains(.traced) { trace.record(step, a, b) }
   }

@@ -20,7 +20,7 @@ public final class CompiledTables: @unchecked Sendable {
 
   private let memory: ImageMemory
 
-  init(tables: RuleTables, compilation: borrowing Compilation) {
+  init(tables: consuming RuleTables, compilation: borrowing Compilation) {
     self.tables = tables
     let model = compilation.model
     ruleNames = compilation.ruleNames

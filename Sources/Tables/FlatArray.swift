@@ -19,15 +19,23 @@ public struct FlatArray<Element: BitwiseCopyable>: @unchecked Sendable {
     count = 0
   }
 
-  @inlinable @inline(__always)
+  // Addressors, so that reading one field of a record does not copy the record.
+  @inlinable
   public subscript(_ index: Int) -> Element {
-    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
-    // SAFETY: the index was checked, and a non-empty array has a base.
-    return unsafe base.unsafelyUnwrapped[index]
+    @inline(__always) unsafeAddress {
+      precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+      // The index was checked, and a non-empty array has a base.
+      return unsafe base.unsafelyUnwrapped + index
+    }
   }
 
-  @inlinable @inline(__always)
-  public subscript(_ index: UInt32) -> Element { self[Int(index)] }
+  @inlinable
+  public subscript(_ index: UInt32) -> Element {
+    @inline(__always) unsafeAddress {
+      precondition(UInt(index) < UInt(bitPattern: count))
+      return unsafe base.unsafelyUnwrapped + Int(index)
+    }
+  }
 
   /// The address of a record, to be prefetched or read in place.
   @unsafe @inlinable @inline(__always)

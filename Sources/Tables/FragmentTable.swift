@@ -12,7 +12,7 @@ import Wire
   public var transport: UInt8
   public var family: IPFamily
 
-  public init(_ headers: Headers, nic: UInt32, direction: Direction) {
+  public init(_ headers: borrowing Headers, nic: UInt32, direction: Direction) {
     sourceHigh = headers.sourceHigh
     sourceLow = headers.sourceLow
     destinationHigh = headers.destinationHigh

@@ -21,7 +21,7 @@ extension TableIndex {
 ///
 /// Every array is a view of one image that `TableCompiler` built. Rules are named by a number that
 /// the compiler's list of rule names explains; rule 0 is "no rule".
-public struct RuleTables {
+public struct RuleTables: ~Copyable {
   /// Grows by one with every published change; cached verdicts of older generations are stale.
   public var generation: UInt32 = 1
   public var host = HostRecord()

@@ -6,7 +6,7 @@ import Glibc
 /// Indices are bounds-checked; one out of bounds is a defect of ours and traps. The memory is never
 /// moved, so views of it stay valid until `deallocate`.
 @frozen @safe
-public struct WorkerMemory<Element: BitwiseCopyable>: @unchecked Sendable {
+public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
   @usableFromInline let base: UnsafeMutablePointer<Element>
   public let count: Int
 

@@ -71,34 +71,20 @@ extension ModelReader {
 
   /// Sets what each rule's peer and each route's target is, now that all ids are known.
   private mutating func resolveNames() {
+    // Only the declarations are read: a copy of the reader would make each change copy the model.
+    let declarations = facts.declarations
     for group in model.securityGroups.indices {
       for rule in model.securityGroups[group].ingress.indices {
-        resolve(&model.securityGroups[group].ingress[rule].peers)
+        resolve(&model.securityGroups[group].ingress[rule].peers, declarations)
       }
       for rule in model.securityGroups[group].egress.indices {
-        resolve(&model.securityGroups[group].egress[rule].peers)
+        resolve(&model.securityGroups[group].egress[rule].peers, declarations)
       }
     }
     for table in model.routeTables.indices {
       for route in model.routeTables[table].routes.indices {
-        let target = model.routeTables[table].routes[route].target
-        guard case .networkInterface(let id) = target else { continue }
-        let key = Identifier(namespace: .routeTargets, id: id)
-        switch facts.declarations[key]?.kind {
-        case .internetGateway:
-          model.routeTables[table].routes[route].target = .internetGateway(id)
-        case .peering: model.routeTables[table].routes[route].target = .peering(id)
-        default: break
-        }
+        resolve(&model.routeTables[table].routes[route].target, declarations)
       }
-    }
-  }
-
-  private func resolve(_ peers: inout [RulePeer]) {
-    for index in peers.indices {
-      guard case .securityGroup(let id) = peers[index] else { continue }
-      let key = Identifier(namespace: .rulePeers, id: id)
-      if facts.declarations[key]?.kind == .prefixList { peers[index] = .prefixList(id) }
     }
   }
 
@@ -137,5 +123,22 @@ extension ModelReader {
         seen[address] = place
       }
     }
+  }
+}
+
+private func resolve(_ peers: inout [RulePeer], _ declarations: [Identifier: Declaration]) {
+  for index in peers.indices {
+    guard case .securityGroup(let id) = peers[index] else { continue }
+    let key = Identifier(namespace: .rulePeers, id: id)
+    if declarations[key]?.kind == .prefixList { peers[index] = .prefixList(id) }
+  }
+}
+
+private func resolve(_ target: inout RouteTarget, _ declarations: [Identifier: Declaration]) {
+  guard case .networkInterface(let id) = target else { return }
+  switch declarations[Identifier(namespace: .routeTargets, id: id)]?.kind {
+  case .internetGateway: target = .internetGateway(id)
+  case .peering: target = .peering(id)
+  default: break
   }
 }

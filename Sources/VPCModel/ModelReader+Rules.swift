@@ -60,7 +60,7 @@ extension ModelReader {
       guard let text = characters(item, expected) else { continue }
       if let prefix = prefix(text) {
         peers.append(.cidr(prefix))
-      } else if text.contains("/") || text.contains(":") || IPAddress(text) != nil {
+      } else if text.contains("/") || IPAddress(text) != nil {
         fail(item.place, notACIDR(text))
       } else {
         let scope = owner.map { Reference.Scope.ownerOrPeer($0) } ?? .anywhere
@@ -140,7 +140,7 @@ extension ModelReader {
     let destination: RouteDestination
     if let prefix = prefix(text) {
       destination = .cidr(prefix)
-    } else if text.contains("/") || text.contains(":") || IPAddress(text) != nil {
+    } else if text.contains("/") || IPAddress(text) != nil {
       fail(field.place, notACIDR(text))
       return nil
     } else {

@@ -95,6 +95,10 @@ extension ModelReader {
       fail(value.place, "\(quote(text)) is not an id: it must not contain a slash")
       return nil
     }
+    guard IPAddress(text) == nil else {
+      fail(value.place, "\(quote(text)) is an address, not an id")
+      return nil
+    }
     return text
   }
 

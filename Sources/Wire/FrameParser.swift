@@ -15,9 +15,8 @@ public struct FrameParser {
   @usableFromInline let originalLength: Int
   /// A capture made on the sending host: IPv4 checksum zero and total length zero are no faults.
   @usableFromInline let offloaded: Bool
-  @usableFromInline var headers = Headers()
 
-  /// Parses the frame of `length` bytes at `base`.
+  /// Parses the frame of `length` bytes at `base` into `headers`, all of which is overwritten.
   ///
   /// - Parameters:
   ///   - originalLength: bytes the frame had on the wire, at least `length`.
@@ -25,13 +24,14 @@ public struct FrameParser {
   /// - Complexity: O(1); at most 8 extension headers are walked.
   @unsafe @inlinable @inline(__always)
   public static func parse(
-    _ base: UnsafeRawPointer, length: Int, originalLength: Int, offloaded: Bool
-  ) -> Headers {
-    var parser = unsafe FrameParser(
+    _ base: UnsafeRawPointer, length: Int, originalLength: Int, offloaded: Bool,
+    into headers: inout Headers
+  ) {
+    let parser = unsafe FrameParser(
       base: base, length: length, originalLength: max(length, originalLength),
       offloaded: offloaded)
-    parser.parseEthernet()
-    return parser.headers
+    headers = Headers()
+    parser.parseEthernet(&headers)
   }
 
   @unsafe @inlinable @inline(__always)
@@ -43,7 +43,7 @@ public struct FrameParser {
   }
 
   @inlinable @inline(__always)
-  mutating func parseEthernet() {
+  func parseEthernet(_ headers: inout Headers) {
     guard length >= Self.ethernetLength else {
       headers.faults.insert(.truncated)
       return
@@ -51,8 +51,8 @@ public struct FrameParser {
     headers.networkOffset = UInt16(truncatingIfNeeded: Self.ethernetLength)
     // SAFETY: 14 bytes are there.
     switch unsafe base.big16(12) {
-    case 0x0800: parseIPv4(at: Self.ethernetLength)
-    case 0x86DD: parseIPv6(at: Self.ethernetLength)
+    case 0x0800: parseIPv4(at: Self.ethernetLength, &headers)
+    case 0x86DD: parseIPv6(at: Self.ethernetLength, &headers)
     case 0x0806:
       headers.link = .arp
       if length < Self.ethernetLength + 28 { headers.faults.insert(.truncated) }
@@ -64,7 +64,7 @@ public struct FrameParser {
   // MARK: IPv4 (RFC 791)
 
   @inlinable @inline(__always)
-  mutating func parseIPv4(at offset: Int) {
+  func parseIPv4(at offset: Int, _ headers: inout Headers) {
     headers.link = .ipv4
     headers.family = .v4
     guard offset &+ 20 <= length else {
@@ -85,8 +85,8 @@ public struct FrameParser {
       headers.faults.insert(.truncated)
       return
     }
-    checkIPv4Checksum(at: offset, headerLength: headerLength)
-    if headerLength > 20 { checkIPv4Options(from: offset &+ 20, to: offset &+ headerLength) }
+    checkIPv4Checksum(at: offset, headerLength: headerLength, &headers)
+    if headerLength > 20 { checkIPv4Options(from: offset &+ 20, to: offset &+ headerLength, &headers) }
 
     // SAFETY: as above.
     var total = Int(unsafe base.big16(offset + 2))
@@ -105,14 +105,14 @@ public struct FrameParser {
       headers.fragmentProtocol = headers.transport
       setFragment(
         offset: Int(fragmentWord & 0x1FFF) &* 8, more: fragmentWord & 0x2000 != 0,
-        start: offset &+ headerLength, payload: segment)
+        start: offset &+ headerLength, payload: segment, &headers)
       if headers.isLaterFragment { return }
     }
-    parseTransport(at: offset &+ headerLength, segment: segment)
+    parseTransport(at: offset &+ headerLength, segment: segment, &headers)
   }
 
   @inlinable @inline(__always)
-  mutating func checkIPv4Checksum(at offset: Int, headerLength: Int) {
+  func checkIPv4Checksum(at offset: Int, headerLength: Int, _ headers: inout Headers) {
     // SAFETY: `headerLength` bytes from `offset` are there.
     let sum = unsafe InternetChecksum.sum(base + offset, count: headerLength)
     if InternetChecksum.fold(sum) != 0xFFFF {
@@ -124,7 +124,7 @@ public struct FrameParser {
 
   /// Walks the options of RFC 791 section 3.1: source routes and malformed ones are faults.
   @usableFromInline @inline(never)
-  mutating func checkIPv4Options(from start: Int, to end: Int) {
+  func checkIPv4Options(from start: Int, to end: Int, _ headers: inout Headers) {
     var position = start
     while position < end {
       // SAFETY: `position` is below `end`, which is inside the captured bytes.
@@ -149,7 +149,9 @@ public struct FrameParser {
   }
 
   @inlinable
-  mutating func setFragment(offset: Int, more: Bool, start: Int, payload: Int) {
+  func setFragment(
+    offset: Int, more: Bool, start: Int, payload: Int, _ headers: inout Headers
+  ) {
     headers.fragmentPayloadOffset = UInt16(truncatingIfNeeded: start)
     headers.fragmentLength = UInt32(truncatingIfNeeded: payload)
     headers.fragmentOffset = UInt16(truncatingIfNeeded: offset)
@@ -161,32 +163,32 @@ public struct FrameParser {
 
   /// Reads the transport header, `segment` bytes of which the packet declares.
   @inlinable @inline(__always)
-  mutating func parseTransport(at offset: Int, segment: Int) {
+  func parseTransport(at offset: Int, segment: Int, _ headers: inout Headers) {
     switch headers.transport {
     case IPProtocol.tcp:
-      guard hasHeader(of: 20, at: offset, segment: segment) else { return }
+      guard hasHeader(of: 20, at: offset, segment: segment, &headers) else { return }
       // SAFETY: 20 bytes from `offset` are there.
       let dataOffset = Int(unsafe base.byte(offset + 12) >> 4) &* 4
       if dataOffset < 20 {
         headers.faults.insert(.header)
         return
       }
-      guard hasHeader(of: dataOffset, at: offset, segment: segment) else { return }
+      guard hasHeader(of: dataOffset, at: offset, segment: segment, &headers) else { return }
       headers.tcpFlags = TCPFlags(rawValue: unsafe base.byte(offset + 13))
-      readPorts(at: offset)
+      readPorts(at: offset, &headers)
     case IPProtocol.udp:
-      guard hasHeader(of: 8, at: offset, segment: segment) else { return }
+      guard hasHeader(of: 8, at: offset, segment: segment, &headers) else { return }
       // SAFETY: 8 bytes from `offset` are there.
       let declared = Int(unsafe base.big16(offset + 4))
       if declared < 8 || (declared > segment && !headers.moreFragments) {
         headers.faults.insert(.length)
       }
-      readPorts(at: offset)
+      readPorts(at: offset, &headers)
     case IPProtocol.sctp:
-      guard hasHeader(of: 12, at: offset, segment: segment) else { return }
-      readPorts(at: offset)
+      guard hasHeader(of: 12, at: offset, segment: segment, &headers) else { return }
+      readPorts(at: offset, &headers)
     case IPProtocol.icmp where headers.family == .v4, IPProtocol.icmpV6 where headers.family == .v6:
-      guard hasHeader(of: 8, at: offset, segment: segment) else { return }
+      guard hasHeader(of: 8, at: offset, segment: segment, &headers) else { return }
       // SAFETY: 8 bytes from `offset` are there.
       headers.icmpType = unsafe base.byte(offset)
       headers.icmpCode = unsafe base.byte(offset + 1)
@@ -199,7 +201,7 @@ public struct FrameParser {
   }
 
   @inlinable @inline(__always)
-  mutating func readPorts(at offset: Int) {
+  func readPorts(at offset: Int, _ headers: inout Headers) {
     // SAFETY: the caller saw that the transport header is there.
     headers.sourcePort = unsafe base.big16(offset)
     headers.destinationPort = unsafe base.big16(offset + 2)
@@ -208,7 +210,9 @@ public struct FrameParser {
 
   /// Whether `size` bytes of a transport header are there; records the fault when not.
   @inlinable @inline(__always)
-  mutating func hasHeader(of size: Int, at offset: Int, segment: Int) -> Bool {
+  func hasHeader(
+    of size: Int, at offset: Int, segment: Int, _ headers: inout Headers
+  ) -> Bool {
     if size <= segment && offset &+ size <= length { return true }
     if headers.moreFragments && size > segment {
       // The rest of the header is in a later fragment (RFC 1858): the fragment step says so.

@@ -55,7 +55,10 @@
 ///
 /// Addresses are in host byte order, an IPv4 address in the low 32 bits of `…Low`. Offsets count
 /// from the first byte of the frame.
-@frozen public struct Headers: BitwiseCopyable, Sendable {
+///
+/// Not copyable, so that it is filled in and read in place: copying what was just written in pieces
+/// stalls the processor.
+@frozen public struct Headers: ~Copyable, Sendable {
   public var sourceHigh: UInt64 = 0
   public var sourceLow: UInt64 = 0
   public var destinationHigh: UInt64 = 0

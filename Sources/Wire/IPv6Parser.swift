@@ -3,7 +3,7 @@
 
 extension FrameParser {
   @inlinable @inline(__always)
-  mutating func parseIPv6(at offset: Int) {
+  func parseIPv6(at offset: Int, _ headers: inout Headers) {
     headers.link = .ipv6
     headers.family = .v6
     headers.dontFragment = true
@@ -27,13 +27,13 @@ extension FrameParser {
     let nextHeader = unsafe base.byte(offset + 6)
     let transportOffset = offset &+ 40
     if Self.isExtension(nextHeader) {
-      walkExtensions(from: transportOffset, end: offset &+ total, first: nextHeader)
+      walkExtensions(from: transportOffset, end: offset &+ total, first: nextHeader, &headers)
       return
     }
     headers.transport = nextHeader
     headers.transportOffset = UInt16(truncatingIfNeeded: transportOffset)
     headers.segmentLength = UInt32(truncatingIfNeeded: total &- 40)
-    parseTransport(at: transportOffset, segment: total &- 40)
+    parseTransport(at: transportOffset, segment: total &- 40, &headers)
   }
 
   /// Hop-by-hop, routing, fragment, destination options and authentication header.
@@ -49,7 +49,7 @@ extension FrameParser {
   ///
   /// - Parameter end: where the packet ends by its own payload length.
   @usableFromInline @inline(never)
-  mutating func walkExtensions(from start: Int, end: Int, first: UInt8) {
+  func walkExtensions(from start: Int, end: Int, first: UInt8, _ headers: inout Headers) {
     var position = start
     var next = first
     var count = 0
@@ -60,7 +60,7 @@ extension FrameParser {
         headers.faults.insert(.extensionHeader)
         return
       }
-      guard let size = extensionSize(of: next, at: position, end: end) else { return }
+      guard let size = extensionSize(of: next, at: position, end: end, &headers) else { return }
       if position &+ size &- start > 256 {
         headers.faults.insert(.extensionHeader)
         return
@@ -68,7 +68,7 @@ extension FrameParser {
       // SAFETY: `extensionSize` saw that the whole header is there.
       let following = unsafe base.byte(position)
       switch next {
-      case 0, 60: checkOptions(from: position &+ 2, to: position &+ size, isHopByHop: next == 0)
+      case 0, 60: checkOptions(from: position &+ 2, to: position &+ size, isHopByHop: next == 0, &headers)
       case 43:
         // Type 0 is deprecated (RFC 5095); segments left means that others decide the path.
         if unsafe (base.byte(position &+ 2) == 0 || base.byte(position &+ 3) != 0) {
@@ -76,7 +76,7 @@ extension FrameParser {
         }
       case 44:
         sawFragment = true
-        readFragmentHeader(at: position, end: end, following: following)
+        readFragmentHeader(at: position, end: end, following: following, &headers)
         if headers.isLaterFragment {
           headers.transport = following
           headers.transportOffset = UInt16(truncatingIfNeeded: position &+ 8)
@@ -92,19 +92,23 @@ extension FrameParser {
     headers.transportOffset = UInt16(truncatingIfNeeded: position)
     let segment = max(0, end &- position)
     headers.segmentLength = UInt32(truncatingIfNeeded: segment)
-    parseTransport(at: position, segment: segment)
+    parseTransport(at: position, segment: segment, &headers)
   }
 
   /// The length of the extension header at `position`, or nil after recording why there is none.
-  private mutating func extensionSize(of kind: UInt8, at position: Int, end: Int) -> Int? {
-    guard hasExtension(bytes: 8, at: position, end: end) else { return nil }
+  private func extensionSize(
+    of kind: UInt8, at position: Int, end: Int, _ headers: inout Headers
+  ) -> Int? {
+    guard hasExtension(bytes: 8, at: position, end: end, &headers) else { return nil }
     // SAFETY: 8 bytes are there.
     let field = Int(unsafe base.byte(position &+ 1))
     let size = kind == 44 ? 8 : kind == 51 ? (field &+ 2) &* 4 : (field &+ 1) &* 8
-    return hasExtension(bytes: size, at: position, end: end) ? size : nil
+    return hasExtension(bytes: size, at: position, end: end, &headers) ? size : nil
   }
 
-  private mutating func hasExtension(bytes size: Int, at position: Int, end: Int) -> Bool {
+  private func hasExtension(
+    bytes size: Int, at position: Int, end: Int, _ headers: inout Headers
+  ) -> Bool {
     if position &+ size <= end && position &+ size <= length { return true }
     if headers.moreFragments && position &+ size > end {
       headers.isTiny = true
@@ -115,7 +119,9 @@ extension FrameParser {
     return false
   }
 
-  private mutating func readFragmentHeader(at position: Int, end: Int, following: UInt8) {
+  private func readFragmentHeader(
+    at position: Int, end: Int, following: UInt8, _ headers: inout Headers
+  ) {
     // SAFETY: 8 bytes are there.
     let word = unsafe base.big16(position &+ 2)
     let offset = Int(word & 0xFFF8)
@@ -125,11 +131,14 @@ extension FrameParser {
     headers.fragmentID = unsafe base.big32(position &+ 4)
     headers.fragmentProtocol = following
     setFragment(
-      offset: offset, more: more, start: position &+ 8, payload: max(0, end &- position &- 8))
+      offset: offset, more: more, start: position &+ 8, payload: max(0, end &- position &- 8),
+      &headers)
   }
 
   /// Checks the options of a hop-by-hop or destination options header (RFC 8200 section 4.2).
-  private mutating func checkOptions(from start: Int, to end: Int, isHopByHop: Bool) {
+  private func checkOptions(
+    from start: Int, to end: Int, isHopByHop: Bool, _ headers: inout Headers
+  ) {
     var position = start
     while position < end {
       // SAFETY: `position` is below `end`, which is inside the captured bytes.

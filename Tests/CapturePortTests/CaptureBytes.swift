@@ -136,13 +136,18 @@ private func storedBlock(_ data: [UInt8], last: Bool) -> [UInt8] {
   return block.bytes + data
 }
 
+/// CRC-32 of each byte alone (RFC 1952, 8).
+private let checksumTable: [UInt32] = (0..<256).map { byte in
+  (0..<8).reduce(UInt32(byte)) { remainder, _ in
+    remainder & 1 == 1 ? remainder >> 1 ^ 0xedb8_8320 : remainder >> 1
+  }
+}
+
 private func checksum(_ data: [UInt8]) -> UInt32 {
+  let table = checksumTable
   var remainder: UInt32 = 0xffff_ffff
   for byte in data {
-    remainder ^= UInt32(byte)
-    for _ in 0..<8 {
-      remainder = remainder & 1 == 1 ? remainder >> 1 ^ 0xedb8_8320 : remainder >> 1
-    }
+    remainder = remainder >> 8 ^ table[Int(UInt8(truncatingIfNeeded: remainder) ^ byte)]
   }
   return ~remainder
 }

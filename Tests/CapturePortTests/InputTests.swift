@@ -70,7 +70,7 @@ import Testing
   @Test func bufferGrowsForLargePackets() throws {
     var capture = CaptureBytes()
     capture.classicHeader(snapshotLength: 0)
-    let large = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 >> 8) }
+    let large = (0..<1_300_000).map { UInt8(truncatingIfNeeded: $0 >> 8) }
     for data in [[1], large, [2], large, [3]] {
       capture.classicRecord(seconds: 1, fraction: 0, data)
     }

@@ -167,7 +167,7 @@ import Testing
     var capture = CaptureBytes()
     capture.section()
     capture.interface()
-    capture.block(0x8000_0001) { $0.bytes += [UInt8](repeating: 6, count: 5 << 20) }
+    capture.block(0x8000_0001) { $0.bytes += [UInt8](repeating: 6, count: 2 << 20) }
     capture.enhancedPacket(ticks: 1, [1])
     #expect(try readAll(capture.bytes).records.count == 1)
     let all = try readAll(gzipMember(capture.bytes))

@@ -95,6 +95,9 @@ let scalarRefusals = [
     "id with a space", extra: "prefixLists: [{id: pl x, entries: []}]", "prefixLists[0].id",
     "no spaces"),
   Refusal(
+    "address as id", extra: "prefixLists: [{id: 10.0.0.1, entries: []}]", "prefixLists[0].id",
+    "is an address, not an id"),
+  Refusal(
     "reserved id", edit: ("id: pcx-green", "id: blackhole"), "peerings[0].id", "route's target",
     count: 2),
   Refusal(
