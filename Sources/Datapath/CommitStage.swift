@@ -15,9 +15,9 @@ extension Worker {
     switch decision.action {
     case .none: return .none
     case .update:
-      advance(decision, direction)
+      advance(context, decision)
       count(decision.record, cost: context.cost, direction)
-      if decision.kind == .tcp && decision.tracker.isOver {
+      if decision.kind == .tcp && context.tracker.isOver {
         endFlow(decision.record)
         return .none
       }
@@ -31,7 +31,9 @@ extension Worker {
   }
 
   @inline(__always)
-  private mutating func advance(_ decision: borrowing FlowDecision, _ direction: Direction) {
+  private mutating func advance(
+    _ context: borrowing PacketContext, _ decision: borrowing FlowDecision
+  ) {
     let record = decision.record
     if decision.side == 1 { flows.entries[record].flags.insert(.seenReply) }
     let old = flows.entries[record].deadline
@@ -39,8 +41,8 @@ extension Worker {
     if decision.kind == .udp {
       flows.entries[record].state = decision.udpCounts
     } else if decision.kind == .tcp {
-      flows.tracks[record] = decision.tracker.track
-      flows.entries[record].state = decision.tracker.state.rawValue
+      flows.tracks[record] = context.tracker.track
+      flows.entries[record].state = context.tracker.state.rawValue
     }
     // Later deadlines are found when the old one comes up; nearer ones must be armed anew.
     if decision.deadline != 0 && decision.deadline < old {
@@ -72,8 +74,8 @@ extension Worker {
     if direction == .ingress { flows.entries[record].flags.insert(.fromOutside) }
     if decision.kind == .udp { flows.entries[record].state = decision.udpCounts }
     if decision.kind == .tcp {
-      flows.entries[record].state = decision.tracker.state.rawValue
-      flows.tracks[record] = decision.tracker.track
+      flows.entries[record].state = context.tracker.state.rawValue
+      flows.tracks[record] = context.tracker.track
     }
     flows.wheel.insert(record, deadline: decision.deadline)
     if nics[nic].connections >= reservePerNIC { sharedConnections &+= 1 }

@@ -21,9 +21,20 @@ extension Worker {
     let refusal = sourceStep(packet, context.headers, nic: nic, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
 
-    switch fragmentStep(&packet, context.headers, .egress, nic: nic) {
-    case .whole:
+    if context.headers.isFragment {
+      judgeFragmentEgress(&packet, &context, nic: nic, tables)
+    } else {
       judgeFlowEgress(&packet, &context, nic: nic, tables)
+    }
+  }
+
+  /// Step 5.
+  @inline(never)
+  private mutating func judgeFragmentEgress(
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
+  ) {
+    switch fragmentStep(&packet, context.headers, .egress, nic: nic) {
     case .first(let datagram):
       judgeFlowEgress(&packet, &context, nic: nic, tables)
       recordFirstFragment(datagram, packet)
@@ -44,7 +55,7 @@ extension Worker {
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      packet, context, .egress, nic: nic, &decision, tables)
+      packet, &context, .egress, nic: nic, &decision, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
     if decision.needsGroups {
       decision.rule = groupStep(packet, context.headers, .egress, nic: nic, tables)

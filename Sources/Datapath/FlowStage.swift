@@ -8,16 +8,17 @@ extension Worker {
   /// Finds the packet's connection, or says whether it may begin one.
   ///
   /// - Returns: a drop reason (`ct.flags`, `ct.invalid`), or `none` with `decision` filled.
+  @inline(__always)
   mutating func flowStep(
-    _ packet: borrowing Packet, _ context: borrowing PacketContext, _ direction: Direction,
+    _ packet: borrowing Packet, _ context: inout PacketContext, _ direction: Direction,
     nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     let isTCP = context.headers.transport == IPProtocol.tcp
     if isTCP && !TCPSegment.areFlagsPossible(context.headers.tcpFlags) { return .ctFlags }
     if let record = liveRecord(context, now: packet.time) {
-      return known(packet, context.headers, record, direction, nic: nic, &decision, tables)
+      return known(packet, &context, record, direction, nic: nic, &decision, tables)
     }
-    return unknown(packet, context.headers, direction, nic: nic, &decision, tables)
+    return unknown(packet, &context, direction, nic: nic, &decision, tables)
   }
 
   /// The record of a connection that has not ended by time, or nil.
@@ -41,62 +42,63 @@ extension Worker {
 
   @inline(__always)
   private mutating func known(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, _ record: UInt32, _ direction: Direction,
-    nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
+    _ packet: borrowing Packet, _ context: inout PacketContext, _ record: UInt32,
+    _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
-    let entry = flows.entries[record]
+    let kind = flows.entries[record].kind
     decision.action = .update
     decision.record = record
-    decision.kind = entry.kind
+    decision.kind = kind
     decision.state = .established
-    decision.rule = entry.rule
-    decision.side = entry.flags.contains(.fromOutside) == (direction == .ingress) ? 0 : 1
-    switch entry.kind {
+    decision.rule = flows.entries[record].rule
+    let isFromOutside = flows.entries[record].flags.contains(.fromOutside)
+    decision.side = isFromOutside == (direction == .ingress) ? 0 : 1
+    switch kind {
     case .udp:
-      decision.udpCounts = Self.countUDP(entry.state, direction)
+      decision.udpCounts = Self.countUDP(flows.entries[record].state, direction)
       let isStream = decision.udpCounts & 0x0F >= 2 && decision.udpCounts >> 4 >= 2
       let timeout = isStream ? tables.nics[nic].udpStream : tables.nics[nic].udp
       decision.deadline = packet.time &+ timeout
     case .tcp:
-      return knownTCP(packet, headers, entry, direction, nic: nic, &decision, tables)
+      return knownTCP(packet, &context, direction, nic: nic, &decision, tables)
     case .echo:
       decision.deadline = packet.time &+ 30_000_000_000
     case .other, .free:
       decision.deadline = packet.time &+ 600_000_000_000
     }
-    note(packet, .connectionFound, UInt64(entry.rule))
+    note(packet, .connectionFound, UInt64(decision.rule))
     return .none
   }
 
   private mutating func knownTCP(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, _ entry: FlowEntry, _ direction: Direction,
+    _ packet: borrowing Packet, _ context: inout PacketContext, _ direction: Direction,
     nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     // SAFETY: the parser saw the whole TCP header.
-    let segment = unsafe TCPSegment(packet.base, headers)
-    let state = TCPState(rawValue: entry.state) ?? .none
-    decision.tracker = TCPTracker(
-      state: state, track: flows.tracks[decision.record],
-      seenReply: entry.flags.contains(.seenReply))
-    switch decision.tracker.follow(segment, side: decision.side) {
+    let segment = unsafe TCPSegment(packet.base, context.headers)
+    let state = flows.entries[decision.record].state
+    context.tracker = TCPTracker(
+      state: TCPState(rawValue: state) ?? .none, track: flows.tracks[decision.record],
+      seenReply: flows.entries[decision.record].flags.contains(.seenReply))
+    switch context.tracker.follow(segment, side: decision.side) {
     case .accept:
-      if !decision.tracker.keepsDeadline {
+      if !context.tracker.keepsDeadline {
         decision.deadline =
           packet.time
-          &+ decision.tracker.timeout(segment, established: tables.nics[nic].tcpEstablished)
+          &+ context.tracker.timeout(segment, established: tables.nics[nic].tcpEstablished)
       }
     case .ignore: break
     case .invalid:
-      note(packet, .connectionInvalid, UInt64(entry.state))
+      note(packet, .connectionInvalid, UInt64(state))
       return .ctInvalid
     case .reopen:
       // Judged as a new connection; the old one goes when the packet is accepted.
       let old = decision.record
-      let refusal = unknown(packet, headers, direction, nic: nic, &decision, tables)
+      let refusal = unknown(packet, &context, direction, nic: nic, &decision, tables)
       decision.record = old
       return refusal
     }
-    note(packet, .connectionFound, UInt64(entry.rule), UInt64(entry.state))
+    note(packet, .connectionFound, UInt64(decision.rule), UInt64(state))
     return .none
   }
 
@@ -111,8 +113,9 @@ extension Worker {
 
   // MARK: Not part of one
 
+  @inline(never)
   private mutating func unknown(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ packet: borrowing Packet, _ context: inout PacketContext, _ direction: Direction, nic: TableIndex,
     _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     decision.record = .none
@@ -120,23 +123,23 @@ extension Worker {
     decision.state = .new
     decision.side = 0
     decision.needsGroups = true
-    switch headers.transport {
+    switch context.headers.transport {
     case IPProtocol.tcp, IPProtocol.udp:
-      if isUntracked(headers, direction, nic: nic, tables) {
+      if isUntracked(context.headers, direction, nic: nic, tables) {
         decision.action = .none
         decision.state = .untracked
         note(packet, .untracked)
         return .none
       }
-      if headers.transport == IPProtocol.udp {
+      if context.headers.transport == IPProtocol.udp {
         decision.kind = .udp
         decision.udpCounts = Self.countUDP(0, direction)
         decision.deadline = packet.time &+ tables.nics[nic].udp
-      } else if !beginTCP(packet, headers, nic: nic, &decision, tables) {
+      } else if !beginTCP(packet, &context, nic: nic, &decision, tables) {
         return .ctInvalid
       }
-    case _ where headers.isICMP:
-      return beginICMP(packet, headers, direction, nic: nic, &decision)
+    case _ where context.headers.isICMP:
+      return beginICMP(packet, context.headers, direction, nic: nic, &decision)
     default:
       decision.kind = .other
       decision.deadline = packet.time &+ 600_000_000_000
@@ -147,19 +150,19 @@ extension Worker {
 
   /// Begins to track a TCP connection; false when the segment may not begin one.
   private mutating func beginTCP(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, nic: TableIndex,
+    _ packet: borrowing Packet, _ context: inout PacketContext, nic: TableIndex,
     _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     // SAFETY: the parser saw the whole TCP header.
-    let segment = unsafe TCPSegment(packet.base, headers)
+    let segment = unsafe TCPSegment(packet.base, context.headers)
     let isPickup = segment.kind == .ack && !tables.dropMidstream
     guard segment.kind == .syn || isPickup else { return false }
     decision.kind = .tcp
-    decision.tracker = TCPTracker(first: segment)
-    guard decision.tracker.follow(segment, side: 0) != .invalid else { return false }
+    context.tracker = TCPTracker(first: segment)
+    guard context.tracker.follow(segment, side: 0) != .invalid else { return false }
     decision.deadline =
       packet.time
-      &+ decision.tracker.timeout(segment, established: tables.nics[nic].tcpEstablished)
+      &+ context.tracker.timeout(segment, established: tables.nics[nic].tcpEstablished)
     return true
   }
 

@@ -3,8 +3,6 @@ import Wire
 
 /// What the fragment step says of a packet.
 enum FragmentOutcome {
-  /// Not a fragment: go on.
-  case whole
   /// A first fragment: go on, and tell `recordFirstFragment` what became of it.
   case first(UInt32)
   /// A later fragment, or an exact copy: what its first fragment got is its verdict.
@@ -17,7 +15,6 @@ extension Worker {
   mutating func fragmentStep(
     _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> FragmentOutcome {
-    guard headers.isFragment else { return .whole }
     note(packet, .fragment, UInt64(headers.fragmentOffset), headers.moreFragments ? 1 : 0)
     let key = FragmentKey(headers, nic: nic, direction: direction)
     let offset = UInt32(headers.fragmentOffset)

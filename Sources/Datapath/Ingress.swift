@@ -78,9 +78,20 @@ extension Worker {
     _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
     _ tables: borrowing RuleTables
   ) {
-    switch fragmentStep(&packet, context.headers, .ingress, nic: nic) {
-    case .whole:
+    if context.headers.isFragment {
+      judgeFragmentIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
+    } else {
       judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
+    }
+  }
+
+  /// Step 3.
+  @inline(never)
+  private mutating func judgeFragmentIngress(
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
+    _ tables: borrowing RuleTables
+  ) {
+    switch fragmentStep(&packet, context.headers, .ingress, nic: nic) {
     case .first(let datagram):
       judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
       recordFirstFragment(datagram, packet)
@@ -106,7 +117,7 @@ extension Worker {
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      packet, context, .ingress, nic: nic, &decision, tables)
+      packet, &context, .ingress, nic: nic, &decision, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     let isCached = hasCachedIngress(packet, decision, tables)
     if !isCached {

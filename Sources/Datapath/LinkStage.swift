@@ -21,7 +21,7 @@ extension Worker {
       drop(&packet, .l2Ethertype, nic: nic)
       return true
     }
-    if headers.transport == IPProtocol.udp || headers.isICMP {
+    if Self.mayBeService(headers) {
       if serviceStep(&packet, headers, nic: nic, tables) { return true }
     }
     // SAFETY: the parser saw a whole Ethernet header.
@@ -34,7 +34,18 @@ extension Worker {
     return false
   }
 
+  /// A cheap look at what neighbour discovery and DHCP have in common.
+  @inline(__always)
+  private static func mayBeService(_ headers: borrowing Headers) -> Bool {
+    if headers.transport == IPProtocol.udp {
+      return headers.destinationPort == 67 || headers.destinationPort == 68
+        || headers.destinationPort == 546 || headers.destinationPort == 547
+    }
+    return headers.isICMP
+  }
+
   /// Neighbour discovery and DHCP. True when the packet goes to a service or is refused by one.
+  @inline(never)
   private mutating func serviceStep(
     _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {

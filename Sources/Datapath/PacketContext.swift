@@ -16,6 +16,8 @@ struct PacketContext: ~Copyable {
   var hasKey: Bool
   /// A tunnel packet from an internet gateway: its destination is a public address.
   var publicAddress: TableIndex
+  /// Of a TCP packet: the connection as it will be when the packet is accepted.
+  var tracker: TCPTracker
 
   init() {
     headers = Headers()
@@ -26,6 +28,7 @@ struct PacketContext: ~Copyable {
     nic = .none
     hasKey = false
     publicAddress = .none
+    tracker = TCPTracker(state: .none, track: TCPTrack(), seenReply: false)
   }
 }
 
@@ -44,7 +47,6 @@ struct FlowDecision: ~Copyable {
   /// 0 when the packet is of the side that began the connection.
   var side: UInt8 = 0
   var udpCounts: UInt8 = 0
-  var tracker = TCPTracker(state: .none, track: TCPTrack(), seenReply: false)
   /// The groups have to allow the packet: it is not part of a connection.
   var needsGroups = false
 

@@ -17,14 +17,22 @@ struct TCPSegment {
   /// - Parameters:
   ///   - base: the frame; the parser saw the whole TCP header in it.
   ///   - headers: what the parser learnt.
-  @unsafe
+  @unsafe @inline(__always)
   init(_ base: UnsafeRawPointer, _ headers: borrowing Headers) {
-    let offset = Int(headers.transportOffset)
+    unsafe self.init(
+      base, offset: Int(headers.transportOffset), length: headers.segmentLength,
+      flags: headers.tcpFlags, isFragment: headers.moreFragments)
+  }
+
+  @unsafe
+  private init(
+    _ base: UnsafeRawPointer, offset: Int, length: UInt32, flags: TCPFlags, isFragment: Bool
+  ) {
     // SAFETY: the parser found the header, options included, inside the captured bytes.
     sequence = unsafe base.big32(offset + 4)
     acknowledgement = unsafe base.big32(offset + 8)
     window = unsafe base.big16(offset + 14)
-    flags = headers.tcpFlags
+    self.flags = flags
     let headerLength = Int(unsafe base.byte(offset + 12) >> 4) &* 4
     kind =
       flags.contains(.rst)
@@ -33,9 +41,9 @@ struct TCPSegment {
         ? (flags.contains(.ack) ? .synACK : .syn)
         : flags.contains(.fin) ? .fin : flags.contains(.ack) ? .ack : .none
     end =
-      sequence &+ (headers.segmentLength &- UInt32(truncatingIfNeeded: headerLength))
+      sequence &+ (length &- UInt32(truncatingIfNeeded: headerLength))
       &+ (flags.contains(.syn) ? 1 : 0) &+ (flags.contains(.fin) ? 1 : 0)
-    isFragment = headers.moreFragments
+    self.isFragment = isFragment
     options =
       headerLength > 20
       ? unsafe TCPOptions(base + offset + 20, count: headerLength &- 20) : TCPOptions()

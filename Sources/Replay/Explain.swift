@@ -20,8 +20,7 @@ extension ReplaySession {
     guard entry.packet >= 0 else {
       return "attribution: no address of it belongs to a network interface or to the host"
     }
-    let packet = packets[Int(entry.packet)]
-    return switch packet.origin {
+    return switch packets[Int(entry.packet)].origin {
     case .guest: "attribution: sent by \(names.nic(outcome.nic))"
     case .captured: "attribution: received by \(names.nic(outcome.nic)), captured without a tunnel"
     case .underlay: "attribution: a tunnel packet to this host"

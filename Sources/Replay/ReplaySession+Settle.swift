@@ -76,7 +76,7 @@ extension ReplaySession {
 
   /// Writes to `--out` what leaves because of a packet: itself, its fragments, or an answer.
   private mutating func writeFrames(
-    _ packet: Packet, _ entry: BurstEntry, _ outcome: Outcome
+    _ packet: borrowing Packet, _ entry: BurstEntry, _ outcome: Outcome
   ) {
     guard let out = outputs.out else { return }
     let frame = UnsafeRawBufferPointer(start: packet.base, count: Int(packet.length))
@@ -103,7 +103,7 @@ extension ReplaySession {
 
   /// Cuts a packet that is too large for its path, and encapsulates every piece.
   private mutating func writeFragments(
-    _ packet: Packet, _ entry: BurstEntry, to out: OutputWriter
+    _ packet: borrowing Packet, _ entry: BurstEntry, to out: OutputWriter
   ) {
     var pieces: [[UInt8]] = []
     let frame = UnsafeRawBufferPointer(start: packet.base, count: Int(packet.length))
@@ -118,11 +118,11 @@ extension ReplaySession {
           (memory + room).copyMemory(from: start, byteCount: bytes.count)
         }
       }
-      var fragment = packet
-      fragment.base = memory + room
-      fragment.length = UInt32(piece.count)
-      fragment.originalLength = UInt32(piece.count)
-      fragment.headroom = UInt32(room)
+      var fragment = Packet(
+        base: memory + room, length: UInt32(piece.count), headroom: UInt32(room))
+      fragment.endpoint = packet.endpoint
+      fragment.vni = packet.vni
+      fragment.entropyPort = packet.entropyPort
       encapsulate(&fragment)
       out.write(
         to: packet.output, time: entry.time,

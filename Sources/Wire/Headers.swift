@@ -57,7 +57,8 @@
 /// from the first byte of the frame.
 ///
 /// Not copyable, so that it is filled in and read in place: copying what was just written in pieces
-/// stalls the processor.
+/// stalls the processor. For the same reason hot code asks its fields and inlined properties, and
+/// hands it only to functions that are off the common path.
 @frozen public struct Headers: ~Copyable, Sendable {
   public var sourceHigh: UInt64 = 0
   public var sourceLow: UInt64 = 0
@@ -101,34 +102,34 @@
 
   @inlinable public init() {}
 
-  @inlinable public var source: IPAddress {
+  @inlinable @inline(__always) public var source: IPAddress {
     IPAddress(family: family, high: sourceHigh, low: sourceLow)
   }
-  @inlinable public var destination: IPAddress {
+  @inlinable @inline(__always) public var destination: IPAddress {
     IPAddress(family: family, high: destinationHigh, low: destinationLow)
   }
-  @inlinable public var isIP: Bool { link == .ipv4 || link == .ipv6 }
-  @inlinable public var isFragment: Bool { moreFragments || fragmentOffset != 0 }
-  @inlinable public var isLaterFragment: Bool { fragmentOffset != 0 }
+  @inlinable @inline(__always) public var isIP: Bool { link == .ipv4 || link == .ipv6 }
+  @inlinable @inline(__always) public var isFragment: Bool { moreFragments || fragmentOffset != 0 }
+  @inlinable @inline(__always) public var isLaterFragment: Bool { fragmentOffset != 0 }
 
   /// The key that rules match: protocol, and destination port or ICMP type and code.
-  @inlinable public var ruleKey: UInt32 {
+  @inlinable @inline(__always) public var ruleKey: UInt32 {
     let base = UInt32(transport) << 16
     if isICMP { return base | UInt32(icmpType) << 8 | UInt32(icmpCode) }
     return hasPorts ? base | UInt32(destinationPort) : base
   }
 
   /// The rule key of the packet that goes the other way.
-  @inlinable public var reversedRuleKey: UInt32 {
+  @inlinable @inline(__always) public var reversedRuleKey: UInt32 {
     UInt32(transport) << 16 | (hasPorts ? UInt32(sourcePort) : 0)
   }
 
   /// ICMP in IPv4 or ICMPv6 in IPv6; the one in the other family is just a protocol number.
-  @inlinable public var isICMP: Bool {
+  @inlinable @inline(__always) public var isICMP: Bool {
     transport == (family == .v4 ? IPProtocol.icmp : IPProtocol.icmpV6)
   }
 
-  @inlinable public var hasPorts: Bool {
+  @inlinable @inline(__always) public var hasPorts: Bool {
     transport == IPProtocol.tcp || transport == IPProtocol.udp || transport == IPProtocol.sctp
   }
 }

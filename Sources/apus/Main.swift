@@ -13,7 +13,7 @@ struct Apus: ParsableCommand {
         apus replay --rules vpc.yaml --verdicts verdicts.jsonl capture.pcap
       """,
     subcommands: [
-      ReplayCommand.self, CheckCommand.self, SchemaCommand.self, VersionCommand.self,
+      ReplayCommand.self, CheckCommand.self, BenchCommand.self, SchemaCommand.self, VersionCommand.self,
       CompletionsCommand.self,
     ])
 

@@ -1,0 +1,52 @@
+import ArgumentParser
+import Bench
+import TableCompiler
+
+/// `apus bench`: how fast this machine runs the engine.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure the engine on this machine.",
+    discussion: """
+      pipeline  parse, source check, connection, group, route, mapping, limits, Geneve and counters
+                for established UDP flows of 64-byte frames, in memory, on one core
+
+      Example: the full pipeline with a thousand and a million flows
+
+        apus bench pipeline --flows 1000 --flows 1000000
+      """)
+
+  enum Name: String, CaseIterable, ExpressibleByArgument { case pipeline }
+
+  @Argument(help: "What to measure (default: everything).")
+  var names: [Name] = []
+
+  @Option(help: "Flows of the pipeline benchmark; may be given several times.")
+  var flows: [Int] = [1000, 10_000, 100_000, 1_000_000]
+
+  @Option(help: "Packets of each run.")
+  var packets = 2_000_000
+
+  @Option(help: "Runs; the median, minimum and maximum are shown.")
+  var runs = 5
+
+  @Flag(help: "Print a JSON list of results on standard output.")
+  var json = false
+
+  func validate() throws {
+    guard runs > 0, packets > 0, flows.allSatisfy({ $0 > 0 && $0 <= 12_800_000 }) else {
+      throw ValidationError("runs, packets and flows must be positive, flows at most 12800000")
+    }
+  }
+
+  func run() throws {
+    var results: [BenchmarkResult] = []
+    for count in flows {
+      let benchmark = PipelineBenchmark(flows: count, packetsPerRun: packets, runs: runs)
+      let result = try benchmark.run().result
+      if !json { print(result.text) }
+      results.append(result)
+    }
+    if json { print("[" + results.map(\.json).joined(separator: ",\n ") + "]") }
+  }
+}
