@@ -45,6 +45,8 @@ final class AnnotatedWriter {
       comment: names.sentence(outcome))
   }
 
+  func flush() { writer.flush() }
+
   func close() throws(ReplayError) {
     do { try writer.close() } catch { throw .capture(error) }
   }

@@ -82,7 +82,7 @@ final class FlowLog {
     return outcome
   }
 
-  /// Services and link-local traffic are not logged, as AWS leaves out DHCP, DNS, metadata and time.
+  /// Services and link-local traffic are not logged: AWS leaves out DHCP, DNS, metadata and time.
   private static func isService(_ facts: FlowFacts, _ outcome: Outcome) -> Bool {
     switch outcome.verdict {
     case .forward: return false

@@ -75,7 +75,7 @@ struct FlowLogNames {
       ?? destination
   }
 
-  /// 1 inside the VPC or by a NIC of it, 4 peering, 8 internet gateway; `-` for ingress and rejects.
+  /// 1 inside the VPC or by a NIC of it, 4 peering, 8 internet gateway; `-` otherwise.
   private func trafficPath(_ record: FlowLog.Record, _ nic: NetworkInterface) -> String {
     guard !record.key.isIngress, record.key.isAccepted, let subnet = subnets[nic.subnet] else {
       return "-"

@@ -47,6 +47,8 @@ final class OutputWriter {
     }
   }
 
+  func flush() { writer.flush() }
+
   func close() throws(ReplayError) {
     do { try writer.close() } catch { throw .capture(error) }
   }

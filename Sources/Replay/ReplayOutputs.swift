@@ -98,7 +98,11 @@ struct ReplayOutputs {
   }
 
   /// Hands to the system what is buffered for people who watch.
-  func flush() { verdicts?.flush() }
+  func flush() {
+    verdicts?.flush()
+    out?.flush()
+    annotated?.flush()
+  }
 
   /// Completes all files; the first failure is reported after all were tried.
   mutating func close() -> ReplayError? {

@@ -59,7 +59,7 @@ enum ErrorReport {
     }
   }
 
-  /// Reports what the argument parser threw: help goes to standard output, errors to standard error.
+  /// Reports what the argument parser threw: help to standard output, errors to standard error.
   ///
   /// - Returns: the exit code.
   static func reportParserError(_ error: any Error) -> Int32 {

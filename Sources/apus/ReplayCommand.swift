@@ -37,7 +37,9 @@ struct ReplayCommand: ParsableCommand {
 
   @Option(
     help:
-      "Where the capture was taken: at the NIC (source MAC counts, tags are the guest's) or elsewhere."
+      """
+      Where the capture was taken: at the NIC (source MACs count, tags are the guest's) or not.
+      """
   )
   var at: CapturePlace = .wire
 
