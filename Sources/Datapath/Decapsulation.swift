@@ -152,7 +152,8 @@ extension Worker {
         && !isInside(source, tables.vpcs[gateway.vpc].cidrs, tables.vpcCIDRs)
       {
         isGateway = true
-        if setPublicReceiver(&packet, &context, gateway.vpc, tables) { return true }
+        setGatewayReceiver(&packet, &context, gateway.vpc, tables)
+        if context.nic != .none { return true }
       }
       index &+= 1
     }
@@ -201,26 +202,25 @@ extension Worker {
       let target = unsafe UnsafeRawPointer(packet.base).mac(0)
       context.nic = tables.nicMACs.lookup(scope: vpc, IPAddress(v6: 0, target.bits))
     }
-    packet.nic = context.nic
   }
 
-  /// The NIC behind a public address, whose private one the packet gets; for IPv6 the NIC itself.
-  private func setPublicReceiver(
+  /// The NIC behind a public address, whose private one the packet gets; otherwise the NIC that has
+  /// the address itself, as IPv6 goes through a gateway.
+  private func setGatewayReceiver(
     _ packet: inout Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables
-  ) -> Bool {
+  ) {
     if context.headers.family == .v4 {
       let found = tables.publicAddresses.lookup(scope: vpc, context.headers.destination)
-      guard found != .none else { return false }
-      let record = tables.nicPublicAddresses[found]
-      context.nic = record.nic
-      context.publicAddress = found
-      // From here on the packet is judged by its private address.
-      context.headers.destinationLow = record.privateAddress.low
-    } else {
-      setReceiver(&packet, &context, vpc, tables)
+      if found != .none {
+        let record = tables.nicPublicAddresses[found]
+        context.nic = record.nic
+        context.publicAddress = found
+        // From here on the packet is judged by its private address.
+        context.headers.destinationLow = record.privateAddress.low
+        return
+      }
     }
-    packet.nic = context.nic
-    return context.nic != .none
+    setReceiver(&packet, &context, vpc, tables)
   }
 }

@@ -205,7 +205,7 @@ extension Worker {
   // MARK: Drops
 
   /// Drops a packet before its way was asked for; the direction still says where it would have gone.
-  private mutating func dropEgress(
+  mutating func dropEgress(
     _ packet: inout Packet, _ headers: borrowing Headers, _ reason: DropReason, rule: UInt32 = 0,
     nic: TableIndex, _ tables: borrowing RuleTables
   ) {

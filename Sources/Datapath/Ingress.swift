@@ -9,15 +9,16 @@ extension Worker {
     _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) {
     let nic = context.nic
-    packet.nic = nic
+    // A tunnel packet has no NIC before its inner packet was parsed; a captured one came with it.
     if !context.headers.faults.isEmpty {
-      return drop(&packet, context.headers.faults.reason, nic: nic)
+      return drop(&packet, context.headers.faults.reason, nic: packet.nic)
     }
     switch context.headers.link {
     case .ipv4, .ipv6: break
-    case .vlan: return drop(&packet, .l2VLAN, nic: nic)
-    case .arp, .other, .truncated: return drop(&packet, .l2Ethertype, nic: nic)
+    case .vlan: return drop(&packet, .l2VLAN, nic: packet.nic)
+    case .arp, .other, .truncated: return drop(&packet, .l2Ethertype, nic: packet.nic)
     }
+    packet.nic = nic
     if nic == .none { return drop(&packet, .eniNone, nic: nic) }
     note(packet, .ingress, UInt64(nic))
     note(packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))

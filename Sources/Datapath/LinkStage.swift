@@ -12,7 +12,13 @@ extension Worker {
     switch headers.link {
     case .ipv4, .ipv6: break
     case .arp:
-      punt(&packet, .arp)
+      // SAFETY: the parser saw a whole Ethernet header.
+      let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+      if target.isMulticast && target != .broadcast {
+        drop(&packet, .l2Multicast, nic: nic)
+      } else {
+        punt(&packet, .arp)
+      }
       return true
     case .vlan:
       drop(&packet, .l2VLAN, nic: nic)
@@ -21,14 +27,16 @@ extension Worker {
       drop(&packet, .l2Ethertype, nic: nic)
       return true
     }
-    if Self.mayBeService(headers) {
-      if serviceStep(&packet, headers, nic: nic, tables) { return true }
-    }
     // SAFETY: the parser saw a whole Ethernet header.
     let target = unsafe UnsafeRawPointer(packet.base).mac(0)
-    let isGroup = target.isMulticast && !packet.flags.contains(.rawIP)
-    if isGroup || headers.destination.isMulticast || headers.destination.isLimitedBroadcast {
-      drop(&packet, .l2Multicast, nic: nic)
+    let isGroup =
+      target.isMulticast && !packet.flags.contains(.rawIP) || headers.destination.isMulticast
+      || headers.destination.isLimitedBroadcast
+    if Self.mayBeService(headers) {
+      if serviceStep(&packet, headers, isGroup: isGroup, nic: nic, tables) { return true }
+    }
+    if isGroup {
+      dropEgress(&packet, headers, .l2Multicast, nic: nic, tables)
       return true
     }
     return false
@@ -47,7 +55,8 @@ extension Worker {
   /// Neighbour discovery and DHCP. True when the packet goes to a service or is refused by one.
   @inline(never)
   private mutating func serviceStep(
-    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ headers: borrowing Headers, isGroup: Bool, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> Bool {
     if headers.isFragment { return false }
     if headers.isICMP {
@@ -55,27 +64,38 @@ extension Worker {
       guard headers.family == .v6, headers.icmpType >= 133, headers.icmpType <= 137 else {
         return false
       }
+      if isGroup && !Self.isProperGroup(headers) { return false }
       punt(&packet, .neighborDiscovery)
+      if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
       return true
     }
     switch (headers.family, headers.sourcePort, headers.destinationPort) {
     case (.v4, 67, 68), (.v6, 547, 546):
-      if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
-      drop(&packet, .serviceDHCPServer, nic: nic)
+      dropEgress(&packet, headers, .serviceDHCPServer, nic: nic, tables)
       return true
     case (.v4, _, 67):
-      guard headers.destination.isLimitedBroadcast || isRouter(headers, nic: nic, tables) else {
-        return false
-      }
+      let isRouted = !isGroup && isRouter(headers, nic: nic, tables)
+      guard headers.destination.isLimitedBroadcast || isRouted else { return false }
       punt(&packet, .dhcp4)
       return true
     case (.v6, _, 547):
       // All_DHCP_Relay_Agents_and_Servers, RFC 8415 section 7.1.
       let isServers = headers.destination == IPAddress(v6: 0xFF02_0000_0000_0000, 0x0001_0002)
-      guard isServers || isRouter(headers, nic: nic, tables) else { return false }
+      guard isServers || !isGroup && isRouter(headers, nic: nic, tables) else { return false }
       punt(&packet, .dhcp6)
       return true
     default: return false
+    }
+  }
+
+  /// Whether a neighbour discovery message went to the group that RFC 4861 has for it: all routers,
+  /// the target's solicited-node group, all nodes.
+  private static func isProperGroup(_ headers: borrowing Headers) -> Bool {
+    guard headers.destinationHigh == 0xFF02_0000_0000_0000 else { return false }
+    switch headers.icmpType {
+    case 133: return headers.destinationLow == 2
+    case 135: return headers.destinationLow >> 24 == 0x1FF
+    default: return headers.destinationLow == 1
     }
   }
 

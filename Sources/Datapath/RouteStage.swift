@@ -41,7 +41,8 @@ extension Worker {
     switch route.kind {
     case .local: return (.inVPC(vpc), true)
     case .blackhole: return (.drop(.routeBlackhole, rule: route.rule), true)
-    case .nic: return (.nic(route.target), true)
+    // A route to the sender itself leads nowhere.
+    case .nic: return (route.target == nic ? .drop(.routeNone, rule: 0) : .nic(route.target), true)
     case .gateway: return (.gateway(route.target), true)
     case .peering:
       let peering = tables.peerings[route.target]

@@ -102,7 +102,8 @@ struct TCPTracker: ~Copyable {
     }
     if !skipsWindow {
       let window = checkWindow(segment, side: side, state: old)
-      if window != .accept { return window }
+      // What may be ignored in others, an RST may not: it must be exact or go.
+      if window != .accept { return segment.kind == .rst ? .invalid : window }
     }
     guard case .to(let new) = next else { return .invalid }
     move(to: new, from: old, segment, side: side)

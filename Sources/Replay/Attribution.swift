@@ -92,23 +92,22 @@ struct Attributor: ~Copyable {
   private func attributeV4(_ link: LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
     -> Attribution
   {
-    let hasSource = present >= 16
-    let source = hasSource ? UInt64(ip.big32(12)) : 0
-    if let nic = senderByMAC(link, v4, hasSource, 0, source) { return .guest(nic) }
-    let hasDestination = present >= 20
-    let destination = hasDestination ? UInt64(ip.big32(16)) : 0
+    let hasAddresses = present >= 20
+    let source = hasAddresses ? UInt64(ip.big32(12)) : 0
+    if let nic = senderByMAC(link, v4, hasAddresses, 0, source) { return .guest(nic) }
+    let destination = hasAddresses ? UInt64(ip.big32(16)) : 0
     if hostIsPresent && host.family == .v4 {
-      if hasDestination && destination == host.low {
+      if hasAddresses && destination == host.low {
         return Self.isTunnelV4(ip, present) ? .underlay : .ignore
       }
-      if hasSource && source == host.low { return .ignore }
+      if hasAddresses && source == host.low { return .ignore }
     }
-    if hasSource, let nic = choose(v4, v4.lookup(0, source), LinkLayer.noMAC) {
+    if hasAddresses, let nic = choose(v4, v4.lookup(0, source), LinkLayer.noMAC) {
       return .guest(nic)
     }
     // What goes to a group is judged only as sent.
     if link.isToGroup { return .ignore }
-    if hasDestination {
+    if hasAddresses {
       if destination >> 28 == 0xE || destination == 0xFFFF_FFFF { return .ignore }
       if let nic = choose(v4, v4.lookup(0, destination), link.destination) {
         return .captured(nic)
@@ -121,22 +120,21 @@ struct Attributor: ~Copyable {
   private func attributeV6(_ link: LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
     -> Attribution
   {
-    let hasSource = present >= 24
-    let (sourceHigh, sourceLow) = hasSource ? (ip.big64(8), ip.big64(16)) : (0, 0)
-    if let nic = senderByMAC(link, v6, hasSource, sourceHigh, sourceLow) { return .guest(nic) }
-    let hasDestination = present >= 40
-    let (high, low) = hasDestination ? (ip.big64(24), ip.big64(32)) : (0, 0)
+    let hasAddresses = present >= 40
+    let (sourceHigh, sourceLow) = hasAddresses ? (ip.big64(8), ip.big64(16)) : (0, 0)
+    if let nic = senderByMAC(link, v6, hasAddresses, sourceHigh, sourceLow) { return .guest(nic) }
+    let (high, low) = hasAddresses ? (ip.big64(24), ip.big64(32)) : (0, 0)
     if hostIsPresent && host.family == .v6 {
-      if hasDestination && high == host.high && low == host.low {
+      if hasAddresses && high == host.high && low == host.low {
         return Self.isTunnelV6(ip, present) ? .underlay : .ignore
       }
-      if hasSource && sourceHigh == host.high && sourceLow == host.low { return .ignore }
+      if hasAddresses && sourceHigh == host.high && sourceLow == host.low { return .ignore }
     }
-    if hasSource, let nic = choose(v6, v6.lookup(sourceHigh, sourceLow), LinkLayer.noMAC) {
+    if hasAddresses, let nic = choose(v6, v6.lookup(sourceHigh, sourceLow), LinkLayer.noMAC) {
       return .guest(nic)
     }
     if link.isToGroup { return .ignore }
-    if hasDestination {
+    if hasAddresses {
       if high >> 56 == 0xFF { return .ignore }
       if let nic = choose(v6, v6.lookup(high, low), link.destination) { return .captured(nic) }
     }
@@ -167,13 +165,13 @@ struct Attributor: ~Copyable {
   /// model order.
   @inline(__always)
   private func senderByMAC(
-    _ link: LinkLayer, _ family: borrowing AddressTable, _ hasSource: Bool,
+    _ link: LinkLayer, _ family: borrowing AddressTable, _ hasAddresses: Bool,
     _ high: UInt64, _ low: UInt64
   ) -> TableIndex? {
     let found = macs.lookup(0, link.source)
     if found.count == 0 { return nil }
     if found.count == 1 { return macs.nic(found.start) }
-    if hasSource {
+    if hasAddresses {
       let owners = family.lookup(high, low)
       var chosen: TableIndex?
       for owner in owners.start..<owners.start + owners.count {

@@ -63,6 +63,7 @@ extension ReplaySession {
       drop(packet, reason)
     } else if worker.chargeLinkLocal(nic: nic, time: packet.pointee.time, compiled.tables) {
       packet.pointee.verdict = result == .reply ? .reply : .consume
+      packet.pointee.direction = .egress
     } else {
       drop(packet, .limitLinkLocal)
     }

@@ -38,21 +38,26 @@ extension Compilation {
   private mutating func addRoutes(
     of table: RouteTable, to prefixes: inout [IPPrefix: TableIndex]
   ) throws(TableCompilerError) {
-    var lists: [(entries: [IPPrefix], route: TableIndex)] = []
     for route in table.routes {
-      let index = UInt32(routes.count)
-      switch route.destination {
-      case .cidr(let prefix):
-        routes.append(try record(route, name: "\(table.id)/\(prefix)"))
-        if prefixes[prefix] == nil { prefixes[prefix] = index }
-      case .prefixList(let id):
-        routes.append(try record(route, name: "\(table.id)/\(id)"))
-        lists.append((try prefixList(id), index))
+      if case .cidr(let prefix) = route.destination {
+        try add(route, to: prefix, of: table, in: &prefixes)
       }
     }
-    for list in lists {
-      for prefix in list.entries where prefixes[prefix] == nil { prefixes[prefix] = list.route }
+    for route in table.routes {
+      if case .prefixList(let id) = route.destination {
+        for prefix in try prefixList(id) { try add(route, to: prefix, of: table, in: &prefixes) }
+      }
     }
+  }
+
+  /// Adds one prefix of a route; the rule is named by that prefix, also when a list holds it.
+  private mutating func add(
+    _ route: Route, to prefix: IPPrefix, of table: RouteTable,
+    in prefixes: inout [IPPrefix: TableIndex]
+  ) throws(TableCompilerError) {
+    let index = UInt32(routes.count)
+    routes.append(try record(route, name: "\(table.id)/\(prefix)"))
+    if prefixes[prefix] == nil { prefixes[prefix] = index }
   }
 
   private mutating func record(

@@ -257,7 +257,7 @@ struct TCPTracker {
       sequence = sides[direction].end
       end = sequence
     }
-    let insists = !sides[direction].isLiberal || kind == .rst
+    let insists = !sides[direction].isLiberal
     if let fault = outside(sequence, end, selective, direction) {
       return insists ? fault : .accept
     }
