@@ -100,7 +100,7 @@ import Wire
   }
 
   @Test(
-    "direction is local when sender and, by the routes, receiver are local, whichever step dropped it"
+    "direction is local when sender and receiver are local NICs, whichever step dropped it"
   )
   func localDirection() {
     var lab = Lab()

@@ -254,7 +254,7 @@ import Wire
   }
 
   @Test(
-    "A flow is untracked when any rule that allows its first packet is for all addresses and the other direction has a rule for all"
+    "A flow is untracked when a rule is for all addresses and the other direction has one"
   )
   func untracked() {
     var lab = Lab(Self.open)

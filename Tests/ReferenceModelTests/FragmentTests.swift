@@ -59,7 +59,7 @@ import Wire
   }
 
   @Test(
-    "A first fragment without a full transport header: fragment.tiny; its reason is given to the rest"
+    "A first fragment without a full transport header: fragment.tiny, and the rest"
   )
   func tiny() {
     var lab = Lab()

@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test(
-    "parse.extension: more than 8 headers or 256 bytes, hop-by-hop not first, second fragment, routing",
+    "parse.extension: more than 8 headers or 256 bytes, hop-by-hop not first, routing",
     arguments: [
       (
         UInt8(60), [[UInt8]](repeating: [60, 0, 1, 4, 0, 0, 0, 0], count: 9), "drop parse.extension"

@@ -180,7 +180,7 @@ import Wire
   }
 
   @Test(
-    "Bandwidth charges the guest's frame from the first MAC byte to the last payload byte (raw captures: from the IP header)"
+    "Bandwidth charges from the first MAC byte to the last payload byte (raw: the IP header)"
   )
   func bandwidth() {
     let limited = { (model: inout VPCModel) in
@@ -269,7 +269,7 @@ import Wire
   }
 
   @Test(
-    "for an internet gateway the outer source is its host and the inner source is outside the VPC's CIDRs"
+    "for an internet gateway the outer source is its host, the inner outside the VPC's CIDRs"
   )
   func gateway() {
     let opened = { (model: inout VPCModel) in

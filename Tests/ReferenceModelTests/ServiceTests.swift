@@ -88,7 +88,7 @@ import Wire
   }
 
   @Test(
-    "DHCP is for clients, to broadcast or the router; RELEASE, DECLINE: consume; relay: service.dhcp",
+    "DHCP is for clients, to broadcast or the router; RELEASE, DECLINE: consume",
     arguments: [
       (UInt8(1), UInt8(0), "255.255.255.255", "reply none"), (3, 0, "10.0.1.1", "reply none"),
       (7, 0, "10.0.1.1", "consume none"), (4, 0, "255.255.255.255", "consume none"),
@@ -149,7 +149,7 @@ import Wire
   }
 
   @Test(
-    "A packet from an address to itself is spoof.ip, also with sourceDestCheck: false; to another address of the same NIC route.none"
+    "A packet from an address to itself is spoof.ip; to another of the same NIC route.none"
   )
   func toItself() {
     var lab = Lab { $0.networkInterfaces[0].sourceDestCheck = false }
