@@ -82,6 +82,8 @@ let package = Package(
     .testTarget(name: "VPCModelTests", dependencies: ["VPCModel", "Wire"]),
     .testTarget(
       name: "TableCompilerTests", dependencies: ["TableCompiler", "Tables", "VPCModel", "Wire"]),
+    .testTarget(
+      name: "ReferenceModelTests", dependencies: ["ReferenceModel", "VPCModel", "Wire"]),
     .testTarget(name: "SlowPathTests", dependencies: ["SlowPath", "VPCModel", "Wire"]),
     .testTarget(
       name: "ReplayTests",

@@ -26,7 +26,8 @@ extension Generator {
         (
           6,
           PacketComposer.tcp(
-            (40_002, port()), sequence: 1, acknowledgement: 1, flags: random.pick([2, 16], else: 2),
+            (40_002, port()), sequence: 1, acknowledgement: 1,
+            flags: random.pick([2, 16], else: 2),
             window: 100, payload: random.number(60...200))
         )
       case 3: (isV4 ? 1 : 58, [isV4 ? 8 : 128, 0, 0, 0, 0, 3, 0, 1] + random.octets(120))
@@ -75,6 +76,9 @@ extension Generator {
 
   mutating func sendService() {
     let sender = random.pick(model.networkInterfaces, else: model.networkInterfaces[0])
+    if random.one(in: 8) {
+      for _ in 0..<6 { sendARP(sender) }
+    }
     switch random.number(0...5) {
     case 0, 1: sendARP(sender)
     case 2, 3: sendNeighbour(sender)

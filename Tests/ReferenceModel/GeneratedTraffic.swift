@@ -10,6 +10,8 @@ extension Generator {
     var sequence: [UInt32]
     /// What each end was sent by the other.
     var received: [UInt32]
+    /// What each end sent and the other acknowledged.
+    var acknowledged: [UInt32]
     var step = 0
     var window = 4_000
     var scale: UInt8?
@@ -27,16 +29,15 @@ extension Generator {
       return
     }
     var conversation = conversations[index]
-    let anomaly = random.number(0...24)
+    let anomaly = random.number(0...(isFriendly ? 90 : 24))
     switch conversation.step {
     case 0: tcp(&conversation, from: 0, flags: 2, payload: 0, isBeginning: true)
     case 1: tcp(&conversation, from: 1, flags: 18, payload: 0, isBeginning: true)
     case 2: tcp(&conversation, from: 0, flags: 16, payload: 0)
     default: exchange(&conversation, anomaly)
     }
-    if random.one(in: 15) { conversation.step += random.number(0...2) } else {
-      conversation.step += 1
-    }
+    // Now and then a step is repeated or left out.
+    conversation.step += random.one(in: 15) ? random.number(0...2) : 1
     conversations[index] = conversation
   }
 
@@ -44,10 +45,13 @@ extension Generator {
     let (source, destination) = pair()
     var conversation = Conversation(
       ends: [source, destination], ports: [40_000 + random.number(0...6), port()],
-      sequence: [UInt32(truncatingIfNeeded: random.next()), 7_000], received: [0, 0])
+      sequence: [UInt32(truncatingIfNeeded: random.next()), 7_000], received: [0, 0],
+      acknowledged: [0, 0])
     if random.one(in: 3) { conversation.sequence[0] = .max - 50 }
+    conversation.acknowledged = conversation.sequence
+    conversation.received = conversation.sequence.reversed()
     if random.one(in: 2) { conversation.scale = UInt8(random.number(0...9)) }
-    conversation.window = random.pick([0, 500, 4_000, 65_535])
+    conversation.window = random.pick([0, 500, 4_000, 65_535, 65_535, 65_535])
     // Picked up in the middle.
     if random.one(in: 6) { conversation.step = 3 }
     conversations.append(conversation)
@@ -67,7 +71,9 @@ extension Generator {
       odd.received[sender] &+= UInt32(random.pick([1, 3_000, 100_000]))
       tcp(&odd, from: sender, flags: random.pick([16, 17, 20], else: 16), payload: 0)
     case 3: tcp(&conversation, from: sender, flags: UInt8(random.number(0...255)), payload: 0)
-    case 4: tcp(&conversation, from: sender, flags: random.pick([4, 20], else: 4), payload: 0)
+    case 4:
+      tcp(&conversation, from: sender, flags: random.pick([4, 20], else: 4), payload: 0)
+      if random.one(in: 2) { conversation.step = 100 }
     case 5: tcp(&conversation, from: 0, flags: 2, payload: 0, isBeginning: true)
     case 6: tcp(&conversation, from: sender, flags: 18, payload: 0, isBeginning: true)
     case 7:
@@ -76,7 +82,9 @@ extension Generator {
       conversation.sequence = odd.sequence
     case 8...10: tcp(&conversation, from: sender, flags: 17, payload: 0)
     default:
-      let payload = random.pick([0, 0, 1, 100, 1_000, 1_400])
+      var payload = random.pick([0, 0, 1, 100, 1_000, 1_400])
+      let outstanding = conversation.sequence[sender] &- conversation.acknowledged[sender]
+      if Int(outstanding) + payload > conversation.window && !random.one(in: 20) { payload = 0 }
       tcp(&conversation, from: sender, flags: payload == 0 ? 16 : 24, payload: payload)
       // A copy, as a lost acknowledgement makes it.
       if random.one(in: 10) {
@@ -106,13 +114,14 @@ extension Generator {
       (conversation.ports[sender], conversation.ports[receiver]),
       sequence: conversation.sequence[sender],
       acknowledgement: flags & 16 != 0 ? conversation.received[sender] : 0, flags: flags,
-      window: random.one(in: 20) ? 0 : conversation.window, options: options, payload: payload)
+      window: random.one(in: 60) ? 0 : conversation.window, options: options, payload: payload)
     var fields = PacketComposer.IPFields(
       source: conversation.ends[sender], destination: conversation.ends[receiver],
       protocolNumber: 6)
     fields.dontFragment = random.one(in: 2)
     conversation.sequence[sender] &+= UInt32(payload) &+ (flags & 3 != 0 ? 1 : 0)
     conversation.received[receiver] = conversation.sequence[sender]
+    if flags & 16 != 0 { conversation.acknowledged[receiver] = conversation.received[sender] }
     send(fields.source, fields.destination, PacketComposer.ip(fields, segment))
   }
 
@@ -183,7 +192,8 @@ extension Generator {
     var destination = quoted.source
     if random.one(in: 4) { source = address(source.family) }
     if random.one(in: 10) { destination = address(source.family) }
-    let type: UInt8 = isV4 ? random.pick([3, 11, 12, 5, 13], else: 3) : random.pick([1, 2, 3, 4, 150], else: 1)
+    let type: UInt8 =
+      isV4 ? random.pick([3, 11, 12, 5, 13], else: 3) : random.pick([1, 2, 3, 4, 150], else: 1)
     let length = random.pick([20, 27, 28, 48, 60, 100])
     let message = PacketComposer.icmp(
       type: type, code: UInt8(random.number(0...4)),

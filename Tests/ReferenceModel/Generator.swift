@@ -15,6 +15,8 @@ public struct Generator {
   var random: SeededRandom
   var model = VPCModel()
   var options = ReferenceOptions()
+  /// Whether most traffic is as it should be.
+  private(set) var isFriendly = false
   /// Nanoseconds.
   var time: UInt64 = 1_700_000_000_000_000_000
   private var packets: [ReferencePacket] = []
@@ -48,6 +50,7 @@ public struct Generator {
   private mutating func generate(_ count: Int) -> Scenario {
     var models = ModelGenerator(seed: random.next())
     model = models.generate()
+    isFriendly = models.isFriendly
     options.atNIC = random.one(in: 4)
     if random.one(in: 4) { options.eni = random.pick(model.networkInterfaces.map(\.id), else: "") }
     while packets.count < count { step() }
@@ -72,11 +75,11 @@ public struct Generator {
   }
 
   private mutating func passTime() {
-    switch random.number(0...199) {
+    switch random.number(0...399) {
     case 0: time += 15_000_000_000
     case 1: time += 30_000_000_000
     case 2: time += UInt64(random.number(1...100)) * 1_000_000_000
-    case 3: time += 601_000_000_000
+    case 3: time += random.one(in: 5) ? 601_000_000_000 : 10_000_000_000
     case 4: time -= 5_000_000
     case 5..<20: time += UInt64(random.number(1...900)) * 1_000_000
     default: time += UInt64(random.number(0...3_000)) * 1_000
@@ -108,7 +111,8 @@ public struct Generator {
   mutating func pair() -> (IPAddress, IPAddress) {
     let family = family()
     let own = ownAddress(family)
-    let other = address(family)
+    var other = address(family)
+    for _ in 0..<3 where nic(other)?.id == nic(own)?.id { other = address(family) }
     return random.one(in: 3) ? (other, own) : (own, other)
   }
 
@@ -162,6 +166,7 @@ public struct Generator {
     var destination = nic(traffic.destination)?.mac ?? .router
     if random.one(in: 3) && nic(traffic.source) != nil { destination = .router }
     if random.one(in: 40) { source = random.pick(model.networkInterfaces.map(\.mac), else: source) }
+    if random.one(in: 60) { source = MACAddress(0x02EE_0000_0098) }
     if random.one(in: 60) { destination = .broadcast }
     if random.one(in: 60) {
       destination = random.pick(model.networkInterfaces.map(\.mac), else: destination)

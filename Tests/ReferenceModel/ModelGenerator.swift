@@ -5,6 +5,8 @@ import Wire
 struct ModelGenerator {
   var random: SeededRandom
   private(set) var model = VPCModel()
+  /// Whether the rules let most traffic through, so that connections live long.
+  private(set) var isFriendly = false
 
   static let internetHosts = ["198.51.100.7", "203.0.113.99", "2001:db8:1::7", "192.168.4.4"]
     .compactMap { IPAddress($0) }
@@ -18,6 +20,7 @@ struct ModelGenerator {
   static func address(_ text: String) -> IPAddress { IPAddress(text) ?? IPAddress(v4: 0) }
 
   mutating func generate() -> VPCModel {
+    isFriendly = !random.one(in: 3)
     addHost()
     addVPCs()
     addGroups()
@@ -114,9 +117,18 @@ struct ModelGenerator {
   }
 
   private mutating func groupRules(_ prefix: String) -> [SecurityGroupRule] {
-    (0..<random.number(0...5)).map { index in
+    var rules = (0..<random.number(0...5)).map { index in
       SecurityGroupRule(id: "\(prefix)/\(index)", match: match(), peers: peers())
     }
+    if isFriendly && !random.one(in: 4) {
+      // All addresses, but in halves: such flows are tracked.
+      let halves = ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"]
+      rules.append(
+        SecurityGroupRule(
+          id: "\(prefix)/halves", match: TrafficMatch(),
+          peers: halves.map { .cidr(Self.prefix($0)) }))
+    }
+    return rules
   }
 
   private mutating func addGroups() {
@@ -124,7 +136,7 @@ struct ModelGenerator {
     {
       let id = "sg-\(index)"
       var egress = groupRules("\(id)/egress")
-      if random.one(in: 2) {
+      if random.one(in: isFriendly ? 8 : 2) {
         egress = [
           SecurityGroupRule(
             id: "\(id)/egress/0", match: TrafficMatch(),
@@ -144,7 +156,8 @@ struct ModelGenerator {
       let cidr = Self.prefix(random.pick(cidrs, else: "::/0"))
       rules.append(
         NetworkACLRule(
-          id: id, number: number * 10, allow: !random.one(in: 3), match: match(), cidr: cidr))
+          id: id, number: number * 10, allow: !random.one(in: isFriendly ? 8 : 3), match: match(),
+          cidr: cidr))
     }
     for (offset, cidr) in ["0.0.0.0/0", "::/0"].enumerated() where !random.one(in: 4) {
       rules.append(
@@ -170,15 +183,15 @@ struct ModelGenerator {
       Subnet(
         id: "subnet-a", vpc: "vpc-blue",
         cidrs: [Self.prefix("10.0.1.0/24"), Self.prefix("fd00:10:0:1::/64")],
-        routeTable: "rtb-blue", networkACL: random.one(in: 2) ? "acl-a" : nil),
+        routeTable: "rtb-blue", networkACL: random.one(in: isFriendly ? 5 : 2) ? "acl-a" : nil),
       Subnet(
         id: "subnet-b", vpc: "vpc-blue",
         cidrs: [Self.prefix("10.0.2.0/24"), Self.prefix("fd00:10:0:2::/64")],
-        routeTable: "rtb-blue", networkACL: random.one(in: 2) ? "acl-a" : nil),
+        routeTable: "rtb-blue", networkACL: random.one(in: isFriendly ? 5 : 2) ? "acl-a" : nil),
       Subnet(
         id: "subnet-g", vpc: "vpc-green",
         cidrs: [Self.prefix("10.9.1.0/24"), Self.prefix("fd00:20:0:1::/64")],
-        routeTable: "rtb-green", networkACL: random.one(in: 2) ? "acl-g" : nil),
+        routeTable: "rtb-green", networkACL: random.one(in: isFriendly ? 5 : 2) ? "acl-g" : nil),
     ]
     add("eni-a1", "subnet-a", 0x0A, ["10.0.1.10", "fd00:10:0:1::a", "10.0.1.11"], [0, 1, 2])
     add("eni-a2", "subnet-a", 0x0B, ["10.0.1.12", "fd00:10:0:1::b"], [0, 1, 2])
@@ -213,11 +226,11 @@ struct ModelGenerator {
   private mutating func addLimits(_ limits: inout Limits) {
     if random.one(in: 2) { limits.connections = UInt64(random.number(1...12)) }
     if random.one(in: 2) { limits.connectionsPerSecond = UInt64(random.number(1...20)) }
-    if random.one(in: 2) { limits.packetsPerSecond = UInt64(random.number(5...200)) }
+    if random.one(in: 2) { limits.packetsPerSecond = UInt64(random.number(2...40)) }
     if random.one(in: 2) { limits.bandwidthIn = UInt64(random.number(5_000...2_000_000)) }
     if random.one(in: 2) { limits.bandwidthOut = UInt64(random.number(5_000...2_000_000)) }
     if random.one(in: 2) { limits.burst = UInt64(random.number(600...20_000)) }
-    if random.one(in: 2) { limits.linkLocalPacketsPerSecond = UInt64(random.number(1...10)) }
+    if random.one(in: 2) { limits.linkLocalPacketsPerSecond = UInt64(random.number(1...2)) }
   }
 
   private mutating func addRoutes() {

@@ -79,7 +79,8 @@ struct PeerAddresses {
 
   /// Whether the packet belongs to a flow that AWS does not track.
   func isUntracked(_ rules: GroupRules, _ packet: ParsedPacket, _ flow: Flow) -> Bool {
-    guard packet.protocolNumber == ProtocolNumber.tcp || packet.protocolNumber == ProtocolNumber.udp,
+    guard
+      packet.protocolNumber == ProtocolNumber.tcp || packet.protocolNumber == ProtocolNumber.udp,
       let ports = packet.ports
     else { return false }
     let opposite: Flow = flow == .egress ? .ingress : .egress

@@ -1,7 +1,10 @@
 import Wire
 
 /// What a service says of a packet; nil where a function returns it: not for a service.
-enum ServiceOutcome: Equatable { case reply, consume, drop(DropReason) }
+enum ServiceOutcome: Equatable {
+  case reply, consume
+  case drop(DropReason)
+}
 
 /// The services that a VPC answers its guests: ARP, ND, router advertisements, DHCP.
 struct Services {
