@@ -140,7 +140,7 @@ extension Worker {
     let vpc = tables.vnis.lookup(scope: 0, IPAddress(v4: tunnel.vni))
     let source = context.headers.source
     if vpc != .none && livesAt(tunnel.outerSource, source, vpc, tables) {
-      setReceiver(&packet, &context, vpc, tables)
+      setReceiver(packet, &context, vpc, tables)
       return true
     }
     var isGateway = false
@@ -152,7 +152,7 @@ extension Worker {
         && !isInside(source, tables.vpcs[gateway.vpc].cidrs, tables.vpcCIDRs)
       {
         isGateway = true
-        setGatewayReceiver(&packet, &context, gateway.vpc, tables)
+        setGatewayReceiver(packet, &context, gateway.vpc, tables)
         if context.nic != .none { return true }
       }
       index &+= 1
@@ -191,23 +191,30 @@ extension Worker {
 
   /// The NIC that has the inner destination, or that the inner frame is addressed to by MAC.
   private func setReceiver(
-    _ packet: inout Packet, _ context: inout PacketContext, _ vpc: TableIndex,
+    _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables
   ) {
     let found = tables.addresses.lookup(scope: vpc, context.headers.destination)
     if found != .none && !Location(bits: found).isMapping {
       context.nic = Location(bits: found).index
     } else {
-      // SAFETY: the parser saw a whole Ethernet header.
-      let target = unsafe UnsafeRawPointer(packet.base).mac(0)
-      context.nic = tables.nicMACs.lookup(scope: vpc, IPAddress(v6: 0, target.bits))
+      setReceiverByMAC(packet, &context, vpc, tables)
     }
   }
 
-  /// The NIC behind a public address, whose private one the packet gets; otherwise the NIC that has
-  /// the address itself, as IPv6 goes through a gateway.
+  private func setReceiverByMAC(
+    _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
+    _ tables: borrowing RuleTables
+  ) {
+    // SAFETY: the parser saw a whole Ethernet header.
+    let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+    context.nic = tables.nicMACs.lookup(scope: vpc, IPAddress(v6: 0, target.bits))
+  }
+
+  /// The NIC behind a public address, whose private one the packet gets. IPv6 goes through a gateway
+  /// untranslated; a private IPv4 address is nobody's there, unless a NIC takes what is not its own.
   private func setGatewayReceiver(
-    _ packet: inout Packet, _ context: inout PacketContext, _ vpc: TableIndex,
+    _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables
   ) {
     if context.headers.family == .v4 {
@@ -218,9 +225,11 @@ extension Worker {
         context.publicAddress = found
         // From here on the packet is judged by its private address.
         context.headers.destinationLow = record.privateAddress.low
-        return
+      } else {
+        setReceiverByMAC(packet, &context, vpc, tables)
       }
+    } else {
+      setReceiver(packet, &context, vpc, tables)
     }
-    setReceiver(&packet, &context, vpc, tables)
   }
 }

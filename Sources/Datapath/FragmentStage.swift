@@ -21,6 +21,8 @@ extension Worker {
     let length = headers.fragmentLength
     let digest = unsafe payloadDigest(packet, headers, length: length)
     if let known = fragments.lookup(key, now: packet.time, share: &nics[nic].fragments) {
+      // Of a refused datagram nothing passes, whatever its pieces look like.
+      if fragments.datagrams[known].reason != .none { return .follows(known) }
       if fragments.datagrams[known].isPoisoned { return .drop(.fragmentOverlap) }
       switch fragments.relate(known, offset: offset, length: length, digest: digest) {
       case .fresh, .duplicate: return .follows(known)

@@ -91,7 +91,8 @@ struct TCPTracker: ~Copyable {
       if side == 1, segment.kind == .ack, track.lastFlags.contains(.simultaneousOpen) {
         next = .to(.established)
       }
-    case .to(.closed) where segment.kind == .rst:
+    case .to(.closed)
+    where segment.kind == .rst && !track.windowCheckOff && !segment.isFragment:
       switch judgeReset(segment, side: side, old: old) {
       case .invalid: return .invalid
       case .checkWindow: break

@@ -22,10 +22,15 @@ struct Attributor: ~Copyable {
   private let nicMACs: [UInt64]
   /// The NIC that settles doubt; `.none` without `--eni`.
   private let preferred: TableIndex
+  private let atNIC: Bool
   private let hostIsPresent: Bool
   private let host: IPAddress
 
-  init(model: VPCModel, preferred: TableIndex = .none) {
+  /// - Parameters:
+  ///   - preferred: the NIC that settles doubt.
+  ///   - atNIC: VLAN tags are the guest's own, so what is behind them is not looked at.
+  init(model: VPCModel, preferred: TableIndex = .none, atNIC: Bool = false) {
+    self.atNIC = atNIC
     self.preferred = preferred
     hostIsPresent = model.host != nil
     host = model.host?.address ?? IPAddress(v4: 0)
@@ -79,6 +84,7 @@ struct Attributor: ~Copyable {
   func attribute(_ link: LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int)
     -> Attribution
   {
+    if atNIC && link.tagBytes > 0 { return attributeByMAC(link) }
     let present = link.isCutInTag ? 0 : captured - link.network
     switch link.etherType {
     case EtherType.ipv4: return attributeV4(link, bytes + link.network, present)
@@ -92,7 +98,7 @@ struct Attributor: ~Copyable {
   private func attributeV4(_ link: LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
     -> Attribution
   {
-    let hasAddresses = present >= 20
+    let hasAddresses = present >= 20 && ip.byte(0) >> 4 == 4
     let source = hasAddresses ? UInt64(ip.big32(12)) : 0
     if let nic = senderByMAC(link, v4, hasAddresses, 0, source) { return .guest(nic) }
     let destination = hasAddresses ? UInt64(ip.big32(16)) : 0
@@ -120,7 +126,7 @@ struct Attributor: ~Copyable {
   private func attributeV6(_ link: LinkLayer, _ ip: UnsafeRawPointer, _ present: Int)
     -> Attribution
   {
-    let hasAddresses = present >= 40
+    let hasAddresses = present >= 40 && ip.byte(0) >> 4 == 6
     let (sourceHigh, sourceLow) = hasAddresses ? (ip.big64(8), ip.big64(16)) : (0, 0)
     if let nic = senderByMAC(link, v6, hasAddresses, sourceHigh, sourceLow) { return .guest(nic) }
     let (high, low) = hasAddresses ? (ip.big64(24), ip.big64(32)) : (0, 0)

@@ -62,7 +62,7 @@ struct ReplaySession: ~Copyable {
     self.compiled = compiled
     routers = RouterAddresses.ofInterfaces(model)
     responder = ServiceResponder(model: model)
-    attributor = Attributor(model: model, preferred: preferred)
+    attributor = Attributor(model: model, preferred: preferred, atNIC: options.atNIC)
     normaliser = FrameNormaliser(atNIC: options.atNIC, hostMAC: model.host?.mac)
     worker = makeWorker(compiled.tables)
     counters = Counters(ruleCount: compiled.ruleNames.count)

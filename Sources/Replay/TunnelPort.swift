@@ -17,7 +17,7 @@ extension Attributor {
     guard present >= 20, ip.byte(9) == 17 else { return false }
     if ip.big16(6) & 0x1FFF != 0 { return true }
     let headerLength = Int(ip.byte(0) & 15) * 4
-    guard headerLength >= 20, present >= headerLength + 4 else { return false }
+    guard headerLength >= 20, present >= headerLength + 8 else { return false }
     return TunnelPort.isTunnel(ip.big16(headerLength + 2))
   }
 
@@ -27,7 +27,7 @@ extension Attributor {
       return false
     }
     if !transport.isFirst { return true }
-    guard present >= transport.offset + 4 else { return false }
+    guard present >= transport.offset + 8 else { return false }
     return TunnelPort.isTunnel(ip.big16(transport.offset + 2))
   }
 }

@@ -129,12 +129,11 @@ struct Services {
     _ packet: ParsedPacket, _ nic: NetworkInterfaceState, _ atNIC: Bool
   ) -> ServiceOutcome {
     let message = packet.transport(from: 8)
-    guard nic.nic.addresses.contains(where: { $0.family == .v4 }), packet.ports?.source == 68,
+    guard nic.nic.addresses.contains(where: { $0.family == .v4 }),
       message.holds(0, 240), message.u8(0) == 1, message.u8(1) == 1, message.u8(2) == 6,
       message.u8(3) == 0, message.u32(24) == 0, message.u32(236) == 0x6382_5363,
       !atNIC || message.mac(28) == nic.nic.mac, let type = dhcpMessageType(message.dropFirst(240))
     else { return .drop(.serviceDHCP) }
-    guard isOwnSource(packet.source, nic) else { return .drop(.spoofIP) }
     switch type {
     case 1, 3, 8: return .reply
     case 4, 7: return .consume
@@ -170,15 +169,12 @@ struct Services {
     -> ServiceOutcome
   {
     let message = packet.transport(from: 8)
-    guard nic.nic.addresses.contains(where: { $0.family == .v6 }), packet.ports?.source == 546,
-      message.holds(0, 4), let options = dhcpv6Options(message.dropFirst(4))
+    guard nic.nic.addresses.contains(where: { $0.family == .v6 }), message.holds(0, 4), let options = dhcpv6Options(message.dropFirst(4))
     else { return .drop(.serviceDHCP) }
     let type = message.u8(0)
     // RFC 8415 section 16: all but an information request name their client.
     guard options.contains(1) || type == 11 else { return .drop(.serviceDHCP) }
-    guard !packet.source.isUnspecified, isOwnSource(packet.source, nic) else {
-      return .drop(.spoofIP)
-    }
+    guard !packet.source.isUnspecified else { return .drop(.serviceDHCP) }
     switch type {
     case 1, 3, 4, 5, 6, 11: return .reply
     case 8, 9: return .consume

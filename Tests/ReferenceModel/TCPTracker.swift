@@ -127,10 +127,15 @@ struct TCPTracker {
     case .synReceived:
       if direction == 1 && kind == .ack && simultaneousOpen { newState = .established }
     case .closed where kind == .rst && checksWindow:
-      switch judgeReset(segment, direction) {
+      let isUnexpected = sides[1 - direction].maximumAcknowledgement == nil || lastKind == .syn
+      let judgement = judgeReset(segment, direction)
+      switch judgement {
       case .invalid: return .invalid
       case .ignore: newState = oldState
       case .to(let next): newState = next
+      }
+      if (isUnexpected || judgement == .ignore) && answersOddPacket(segment) {
+        return enter(newState, from: oldState, kind, direction)
       }
     default: break
     }
@@ -219,6 +224,14 @@ struct TCPTracker {
       return .to(.closed)
     }
     return .ignore
+  }
+
+  /// Whether an RST answers a SYN or ACK that was let through although it did not fit.
+  private func answersOddPacket(_ segment: TCPSegment) -> Bool {
+    let isExact = segment.acknowledgement == lastEnd
+    if isExact && (seenReply && lastKind == .syn || !isAssured && lastKind == .ack) { return true }
+    return state == .synSent && lastKind == .ack && lastDirection == 1
+      && segment.sequence == lastAcknowledgement
   }
 
   // MARK: The window

@@ -24,17 +24,14 @@ extension ServiceResponder {
     case .discover:
       return compose(lease.answer(.offer, to: message), for: interface, lease, into: &answer)
     case .request:
-      // Another server's offer was taken: RFC 2131 section 4.3.2 makes this a notice to the rest.
-      if let server = message.serverIdentifier, server != lease.router { return .consume }
+      // A request to another server gets a NAK too: a VPC has no other, and the client starts anew.
+      let isOurs = message.serverIdentifier.map { $0 == lease.router } ?? true
       let wanted = [message.requestedAddress, message.clientAddress]
         .compactMap(\.self).filter { !$0.isUnspecified }
-      if wanted.isEmpty { return .drop(.serviceDHCP) }
-      let type: DHCPv4MessageType = wanted.allSatisfy { $0 == address } ? .ack : .nak
+      let isGranted = isOurs && wanted.allSatisfy { $0 == address }
+      let type: DHCPv4MessageType = isGranted ? .ack : .nak
       return compose(lease.answer(type, to: message), for: interface, lease, into: &answer)
     case .inform:
-      guard interface.addresses.contains(message.clientAddress) else {
-        return .drop(.serviceDHCP)
-      }
       return compose(lease.answer(.ack, to: message), for: interface, lease, into: &answer)
     case .release, .decline:
       return .consume

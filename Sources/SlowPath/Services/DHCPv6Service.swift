@@ -21,8 +21,6 @@ extension ServiceResponder {
       let address = interface.primary(.v6)
     else { return .drop(.serviceDHCP) }
     if request.isForeign(request.ethernet.source) { return .drop(.spoofMAC) }
-    // Meant for another server (RFC 8415 section 16): no fault, and nothing for us to say.
-    if let server = message.serverIdentifier, server != Self.serverIdentifier { return .consume }
 
     var reply = DHCPv6Message(type: .reply, transactionID: message.transactionID)
     reply.clientIdentifier = message.clientIdentifier
@@ -33,8 +31,6 @@ extension ServiceResponder {
       return .consume
     case .confirm:
       let asked = message.identityAssociations.flatMap(\.addresses).map(\.address)
-      // RFC 8415 section 18.3.3: a confirmation of nothing is not answered.
-      if asked.isEmpty { return .consume }
       reply.status = asked.allSatisfy(interface.addresses.contains) ? .success : .notOnLink
     case .solicit:
       if message.rapidCommit {
@@ -63,14 +59,15 @@ extension ServiceResponder {
     return DHCPv6Message(view)
   }
 
-  /// The rules of RFC 8415 section 16 on the identifiers that a message must and must not carry.
+  /// Whether a client sent it and says who it is (RFC 8415 section 16).
+  ///
+  /// The rules on server identifiers are not enforced: a VPC has one server, and a client that comes
+  /// from elsewhere still names another one.
   private func isSound(_ message: DHCPv6Message) -> Bool {
-    let hasClient = message.clientIdentifier != nil
-    let hasServer = message.serverIdentifier != nil
-    return switch message.type {
-    case .solicit, .confirm, .rebind: hasClient && !hasServer
-    case .request, .renew, .release, .decline: hasClient && hasServer
-    case .informationRequest: message.identityAssociations.isEmpty
+    switch message.type {
+    case .solicit, .confirm, .rebind, .request, .renew, .release, .decline:
+      message.clientIdentifier != nil
+    case .informationRequest: true
     case .advertise, .reply, .reconfigure: false
     }
   }

@@ -39,7 +39,7 @@ extension ServiceResponder {
       return fromNowhere && !optionless ? nil : message
     case .neighborSolicitation:
       if message.target.isMulticast { return nil }
-      if fromNowhere && !(optionless && packet.destination.isSolicitedNode) { return nil }
+      if fromNowhere && !optionless { return nil }
       return message
     case .routerAdvertisement, .neighborAdvertisement, .redirect:
       return nil
