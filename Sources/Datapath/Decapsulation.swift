@@ -69,9 +69,16 @@ extension Worker {
       drop(&packet, .parseTruncated, nic: .none)
       return nil
     }
+    let isGeneve = outer.destinationPort == 6081
+    // SAFETY: 8 bytes of the tunnel header are there.
+    let optionBytes = isGeneve ? Int(unsafe UnsafeRawPointer(packet.base).byte(offset) & 0x3F) &* 4 : 0
+    if offset &+ 8 &+ optionBytes <= end && offset &+ 8 &+ optionBytes > Int(packet.length) {
+      drop(&packet, .parseTruncated, nic: .none)
+      return nil
+    }
     let opened =
-      outer.destinationPort == 6081
-      ? unsafe openGeneve(packet.base, at: offset, end: min(end, Int(packet.length)))
+      isGeneve
+      ? unsafe openGeneve(packet.base, at: offset, end: end)
       : unsafe openVXLAN(packet.base, at: offset)
     guard let (vni, innerOffset) = opened, innerOffset <= Int(packet.length) else {
       drop(&packet, .tunnelHeader, nic: .none)

@@ -36,8 +36,10 @@ extension Worker {
   ) {
     switch fragmentStep(&packet, context.headers, .egress, nic: nic) {
     case .first(let datagram):
+      context.firstFragment = datagram
       judgeFlowEgress(&packet, &context, nic: nic, tables)
-      recordFirstFragment(datagram, packet)
+      if context.firstFragment != .none { recordFirstFragment(datagram, packet) }
+      context.firstFragment = .none
     case .drop(let reason):
       dropEgress(&packet, context.headers, reason, nic: nic, tables)
     case .follows(let datagram):
@@ -168,6 +170,11 @@ extension Worker {
     nics[nic].counters.bytesOut &+= context.cost
     packet.verdict = .forward
     if destination.kind == .nic {
+      if context.firstFragment != .none {
+        // The sender's part stands, whatever the receiver says.
+        recordFirstFragment(context.firstFragment, packet)
+        context.firstFragment = .none
+      }
       judgeLocal(&packet, &context, receiver: destination.index, tables)
     } else {
       encapsulate(&packet, &context, destination, nic: nic, tables)

@@ -16,6 +16,8 @@ struct PacketContext: ~Copyable {
   var hasKey: Bool
   /// A tunnel packet from an internet gateway: its destination is a public address.
   var publicAddress: TableIndex
+  /// The datagram whose first fragment this is, until the sender's verdict on it is remembered.
+  var firstFragment: UInt32
   /// Of a TCP packet: the connection as it will be when the packet is accepted.
   var tracker: TCPTracker
 
@@ -28,6 +30,7 @@ struct PacketContext: ~Copyable {
     nic = .none
     hasKey = false
     publicAddress = .none
+    firstFragment = .none
     tracker = TCPTracker(state: .none, track: TCPTrack(), seenReply: false)
   }
 }

@@ -14,6 +14,7 @@ extension Worker {
     contexts[index].candidate = .none
     contexts[index].hasKey = false
     contexts[index].publicAddress = .none
+    contexts[index].firstFragment = .none
     if packet.origin == .underlay {
       // SAFETY: slots of worker memory stay where they are, and no other access is under way.
       unsafe decapsulate(&packet, &contexts.pointer(index).pointee, tables)

@@ -75,7 +75,7 @@ public struct FrameParser {
     let versionAndIHL = unsafe base.byte(offset)
     headers.sourceLow = UInt64(unsafe base.big32(offset + 12))
     headers.destinationLow = UInt64(unsafe base.big32(offset + 16))
-    headers.hasAddresses = true
+    headers.hasAddresses = versionAndIHL >> 4 == 4
     let headerLength = Int(versionAndIHL & 15) &* 4
     guard versionAndIHL >> 4 == 4, headerLength >= 20 else {
       headers.faults.insert(.header)

@@ -97,7 +97,7 @@
   public var hasTransport = false
   /// A first fragment that ends before its transport header does.
   public var isTiny = false
-  /// The source and destination addresses were read.
+  /// The IP version is right, and the source and destination addresses were read.
   public var hasAddresses = false
 
   @inlinable public init() {}

@@ -16,8 +16,8 @@ extension FrameParser {
     headers.sourceLow = unsafe base.big64(offset + 16)
     headers.destinationHigh = unsafe base.big64(offset + 24)
     headers.destinationLow = unsafe base.big64(offset + 32)
-    headers.hasAddresses = true
-    guard unsafe base.byte(offset) >> 4 == 6 else {
+    headers.hasAddresses = unsafe base.byte(offset) >> 4 == 6
+    guard headers.hasAddresses else {
       headers.faults.insert(.header)
       return
     }

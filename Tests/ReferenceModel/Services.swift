@@ -94,7 +94,10 @@ struct Services {
     // Section 7.1.1, 4.1: who has no address yet names no link-layer address.
     if packet.source.isUnspecified && options.contains(1) { return .drop(.serviceND) }
     guard isOwnSource(packet.source, nic) else { return .drop(.spoofIP) }
-    guard isSolicitation else { return .reply }
+    guard isSolicitation else {
+      let isProper = packet.destination.isMulticast || nic.isRouter(packet.destination)
+      return isProper ? .reply : .drop(.serviceND)
+    }
     let target = message.address(.v6, 8)
     if nic.owns(target) { return .consume }
     if isKnown(target, to: nic) { return .reply }
