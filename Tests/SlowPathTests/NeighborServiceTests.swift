@@ -16,7 +16,7 @@ import Wire
       .emit(source: .of(source), destination: .of(destination))
     change(&message)
     return Guest.ipv6(
-      IPProtocol.icmpv6, message, source: source, destination: destination,
+      IPProtocol.icmpV6, message, source: source, destination: destination,
       hopLimit: hopLimit, mac: mac)
   }
 
@@ -172,7 +172,7 @@ import Wire
     ).emit(source: source, destination: destination)
     for message in [advertisement, router, [137] + [UInt8](repeating: 0, count: 39)] {
       let frame = Guest.ipv6(
-        IPProtocol.icmpv6, message, source: "\(source)", destination: "ff02::1")
+        IPProtocol.icmpV6, message, source: "\(source)", destination: "ff02::1")
       #expect(outcome(frame) == .drop(.serviceND))
     }
   }
@@ -193,7 +193,7 @@ import Wire
     let message = RouterSolicitation(sourceLinkLayerAddress: option)
       .emit(source: .of(source), destination: .of(destination))
     return Guest.ipv6(
-      IPProtocol.icmpv6, message, source: source, destination: destination, mac: mac)
+      IPProtocol.icmpV6, message, source: source, destination: destination, mac: mac)
   }
 
   /// The frame, with its checksum, was computed apart from this code.

@@ -8,12 +8,11 @@ import Wire
   private func route(
     _ compiled: CompiledTables, subnet: Int, _ text: String
   ) throws -> RouteRecord? {
-    let tables = compiled.tables
-    let table = tables.routeTables[tables.subnets[subnet].routeTable]
+    let table = compiled.tables.routeTables[compiled.tables.subnets[subnet].routeTable]
     let destination = try address(text)
     let trie = destination.family == .v4 ? table.v4 : table.v6
-    let index = tables.prefixes.lookup(trie, high: destination.high, low: destination.low)
-    return index == .none ? nil : tables.routes[index]
+    let index = compiled.tables.prefixes.lookup(trie, high: destination.high, low: destination.low)
+    return index == .none ? nil : compiled.tables.routes[index]
   }
 
   @Test(arguments: [
@@ -46,12 +45,11 @@ import Wire
 
   @Test func `a subnet without a table has local routes only`() throws {
     let compiled = try TableCompiler.compile(exampleModel())
-    let tables = compiled.tables
-    #expect(tables.subnets[1].routeTable == 1)
-    #expect(tables.subnets[2].routeTable == 1)
+    #expect(compiled.tables.subnets[1].routeTable == 1)
+    #expect(compiled.tables.subnets[2].routeTable == 1)
     #expect(try route(compiled, subnet: 1, "10.9.2.3")?.kind == .local)
     #expect(try route(compiled, subnet: 1, "10.0.1.10") == nil)
     #expect(try route(compiled, subnet: 1, "8.8.8.8") == nil)
-    #expect(tables.routeTables[1].v6 == .none)
+    #expect(compiled.tables.routeTables[1].v6 == .none)
   }
 }

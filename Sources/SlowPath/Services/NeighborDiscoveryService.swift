@@ -29,7 +29,7 @@ extension ServiceResponder {
   /// which guests may leave to offload, and is not fragmented (RFC 6980); nil for anything else.
   private func soundMessage(of packet: IPv6View) -> NeighborDiscoveryView? {
     guard packet.hopLimit == 255, let upper = IPv6UpperLayer(packet), !upper.hasFragmentHeader,
-      upper.protocolNumber == IPProtocol.icmpv6,
+      upper.protocolNumber == IPProtocol.icmpV6,
       let message = NeighborDiscoveryView(upper.payload), message.code == 0
     else { return nil }
     let fromNowhere = packet.source.isUnspecified
@@ -112,7 +112,7 @@ extension ServiceResponder {
       source: mac, etherType: EtherType.ipv6
     ).emit(into: &answer)
     IPv6Header(
-      nextHeader: IPProtocol.icmpv6, hopLimit: 255, source: source, destination: destination
+      nextHeader: IPProtocol.icmpV6, hopLimit: 255, source: source, destination: destination
     ).emit(payloadLength: message.count, into: &answer)
     answer.append(contentsOf: message)
   }
