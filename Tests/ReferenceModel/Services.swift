@@ -113,7 +113,7 @@ struct Services {
     while offset < octets.originalLength {
       guard octets.holds(offset, 2) else { return nil }
       let length = Int(octets.u8(offset + 1)) * 8
-      guard length > 0, offset + length <= octets.originalLength else { return nil }
+      guard length > 0, octets.holds(offset, length) else { return nil }
       types.append(octets.u8(offset))
       offset += length
     }

@@ -135,15 +135,17 @@ import Wire
     #expect(outcome(solicit("ff02::1")) == .drop(.serviceND))
     // From nowhere with a link-layer address, and not to a solicited-node group.
     #expect(outcome(solicit(target, source: "::")) == .drop(.serviceND))
-    let toAll = solicit(target, source: "::", destination: "ff02::1", option: nil)
-    #expect(outcome(toAll) == .drop(.serviceND))
     let code = solicit(target) {
       $0[1] = 1
       $0[3] = $0[3] &- 1
     }
     #expect(outcome(code) == .drop(.serviceND))
-    #expect(outcome(solicit(target) { $0[2] ^= 1 }) == .drop(.serviceND))
     #expect(outcome(solicit(target) { $0[25] = 0 }) == .drop(.serviceND))
+  }
+
+  /// Guests leave checksums to offload, so a wrong one may just be unfinished.
+  @Test func checksumsAreNotVerified() {
+    #expect(outcome(solicit("fd00:10:0:1::1") { $0[2] ^= 1 }) == .reply)
   }
 
   /// RFC 6980: neighbour discovery is never fragmented; other extension headers may stand before.

@@ -19,11 +19,11 @@ import Wire
     ("10.0.1.20", RouteKind.local, TableIndex.none, ""),
     ("10.0.7.20", .blackhole, .none, "rtb-main/10.0.7.0/24"),
     ("fd00:10:0:1::b", .local, .none, ""),
-    ("fd00:11::1", .nic, 1, "rtb-main/pl-all"),
+    ("fd00:11::1", .nic, 1, "rtb-main/::/0"),
     ("10.9.3.4", .peering, 0, "rtb-main/10.9.0.0/16"),
     ("172.16.0.1", .nic, 0, "rtb-main/172.16.0.0/12"),
     // Longer than the CIDR route around it.
-    ("172.20.0.1", .nic, 1, "rtb-main/pl-all"),
+    ("172.20.0.1", .nic, 1, "rtb-main/172.20.0.0/16"),
     // A CIDR route wins over a prefix list's, and the first of two CIDR routes over the second.
     ("192.168.5.5", .blackhole, .none, "rtb-main/192.168.0.0/16"),
     ("8.8.8.8", .gateway, 0, "rtb-main/0.0.0.0/0"),
@@ -40,7 +40,7 @@ import Wire
 
   @Test func `of two CIDR routes at one prefix the first has the rule`() throws {
     let compiled = try TableCompiler.compile(exampleModel())
-    #expect(try route(compiled, subnet: 0, "192.168.5.5")?.rule == 13)
+    #expect(try route(compiled, subnet: 0, "192.168.5.5")?.rule == 12)
   }
 
   @Test func `a subnet without a table has local routes only`() throws {

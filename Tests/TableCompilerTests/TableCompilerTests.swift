@@ -11,9 +11,10 @@ import Wire
       compiled.ruleNames == [
         "", "sg-web/ingress/0", "sg-web/ingress/1", "web-out", "sg-icmp/ingress/0",
         "sg-icmp/ingress/1", "acl-a/ingress/100", "acl-a/egress/100", "acl-a/egress/200",
-        "rtb-main/0.0.0.0/0", "rtb-main/pl-all", "rtb-main/10.9.0.0/16",
-        "rtb-main/172.16.0.0/12", "rtb-main/192.168.0.0/16", "rtb-main/10.0.0.0/16",
-        "rtb-main/10.0.7.0/24", "rtb-main/192.168.0.0/16",
+        "rtb-main/0.0.0.0/0", "rtb-main/10.9.0.0/16", "rtb-main/172.16.0.0/12",
+        "rtb-main/192.168.0.0/16", "rtb-main/10.0.0.0/16", "rtb-main/10.0.7.0/24",
+        "rtb-main/192.168.0.0/16", "rtb-main/192.168.0.0/16", "rtb-main/172.20.0.0/16",
+        "rtb-main/::/0",
       ])
     #expect(compiled.tables.ruleCount == compiled.ruleNames.count)
     #expect(compiled.tables.generation == 7)

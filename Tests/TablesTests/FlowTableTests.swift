@@ -31,6 +31,7 @@ import Wire
     let capacity = 500
     var table = FlowTable(capacity: capacity, seed: Self.seed)
     var expected: [Identity: UInt32] = [:]
+    var used: Set<UInt32> = []
     var isSeenFull = false
     for _ in 0..<60_000 {
       // More keys than room, so that the table is full again and again.
@@ -46,21 +47,21 @@ import Wire
         #expect(stored == key)
         if random.next() % 3 == 0 {
           table.remove(record)
+          used.remove(record)
           expected[Identity(key)] = nil
         }
       } else if let record = table.insert(key, hash: hash, kind: .udp) {
-        #expect(!expected.values.contains(record) || expected.count > 64)
+        #expect(used.insert(record).inserted)
         expected[Identity(key)] = record
       } else {
-        isSeenFull = true
-        #expect(expected.count == capacity)
+        // Both buckets of a key may be full a little before the table is.
+        if expected.count == capacity { isSeenFull = true }
+        #expect(expected.count > capacity * 9 / 10)
       }
       let count = table.count
       #expect(count == expected.count)
     }
     #expect(isSeenFull)
-    // Records are distinct: no two connections share one.
-    #expect(Set(expected.values).count == expected.count)
     #expect(expected.values.allSatisfy { $0 < table.highWater })
   }
 

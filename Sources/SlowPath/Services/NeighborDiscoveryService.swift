@@ -26,9 +26,11 @@ extension ServiceResponder {
   }
 
   /// A solicitation that passes the checks of RFC 4861 sections 6.1.1 and 7.1.1 but the checksum,
-  /// which guests may leave to offload, and is not fragmented (RFC 6980); nil for anything else.
+  /// which guests may leave to offload, and is whole and not fragmented (RFC 6980); nil for
+  /// anything else.
   private func soundMessage(of packet: IPv6View) -> NeighborDiscoveryView? {
-    guard packet.hopLimit == 255, let upper = IPv6UpperLayer(packet), !upper.hasFragmentHeader,
+    guard packet.hopLimit == 255, !packet.isCut, let upper = IPv6UpperLayer(packet),
+      !upper.hasFragmentHeader,
       upper.protocolNumber == IPProtocol.icmpV6,
       let message = NeighborDiscoveryView(upper.payload), message.code == 0
     else { return nil }
