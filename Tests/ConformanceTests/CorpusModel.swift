@@ -33,6 +33,7 @@ struct CorpusModel {
   private func model(_ interfaces: Int) -> VPCModel {
     let known = addresses.filter { address, _ in
       !address.isMulticast && !address.isLimitedBroadcast && !address.isUnspecified
+        && !address.isLinkLocal
     }.sorted { ($0.value.count, $1.key) > ($1.value.count, $0.key) }
     var model = VPCModel()
     let halves = [
