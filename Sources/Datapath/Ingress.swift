@@ -59,7 +59,8 @@ extension Worker {
       // SAFETY: the parser saw a whole Ethernet header.
       let target = unsafe UnsafeRawPointer(packet.base).mac(0)
       // Another host's guest may have sent it to the router, which is the same everywhere.
-      if target != tables.nics[nic].mac && target != .router { return .eniMAC }
+      let isForRouter = target == .router && packet.origin == .underlay
+      if target != tables.nics[nic].mac && !isForRouter { return .eniMAC }
     }
     return .none
   }

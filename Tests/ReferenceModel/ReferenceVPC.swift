@@ -220,7 +220,10 @@ public struct ReferenceVPC: Sendable {
       let byAddress = isReachable ? routing.nic(origin.vpc, packet.destination) : nil
       if let receiver = byAddress {
         let nic = nics[receiver].nic
-        guard frame.destinationMAC == nic.mac else { return drop(.eniMAC, eni: nic.id) }
+        // Another host's guest may have sent it to the router, which is the same everywhere.
+        guard frame.destinationMAC == nic.mac || frame.destinationMAC == .router else {
+          return drop(.eniMAC, eni: nic.id)
+        }
         return deliver(packet, bytes: 14 + packet.length, to: receiver, at: now)
       }
       let byMAC = nics.indices.filter {
