@@ -4,11 +4,8 @@ import Replay
 import Testing
 import VPCModel
 
-/// Wireshark's reading of what replays of captures write.
-@Suite(
-  .enabled(if: TsharkTests.isInstalled, "no /usr/bin/tshark"),
-  .enabled(if: Places.corpus != nil, "no corpus: set APUS_CORPUS to a folder of captures"))
-struct TsharkTests {
+/// Wireshark without its windows.
+enum Tshark {
   static let isInstalled = FileManager.default.isExecutableFile(atPath: "/usr/bin/tshark")
 
   /// The first occurrence of each field, which is the outer header's.
@@ -32,7 +29,13 @@ struct TsharkTests {
       $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     }
   }
+}
 
+/// Wireshark's reading of what replays of captures write.
+@Suite(
+  .enabled(if: Tshark.isInstalled, "no /usr/bin/tshark"),
+  .enabled(if: Places.corpus != nil, "no corpus: set APUS_CORPUS to a folder of captures"))
+struct TsharkTests {
   static let names = [
     "ndpi-alexa-app.pcapng", "b-tcp-states.pcap", "tcpdump-afs-frags-icmperr.pcap",
   ]
@@ -49,7 +52,7 @@ struct TsharkTests {
     let packets = try CorpusTests.packets(of: capture, CorpusTests.comparedPackets)
     let result = try Replay.run(model: CorpusModel.model(of: packets), options: options)
     #expect(result.failure == nil)
-    let rows = try Self.fields(
+    let rows = try Tshark.fields(
       output.path,
       ["frame.len", "ip.len", "ip.checksum.status", "udp.dstport", "udp.length", "geneve.vni"])
     #expect(!rows.isEmpty)

@@ -103,7 +103,7 @@ struct Outer {
       check(Checksums.isTransportValid(packet) && big16(udp + 6) != 0, "UDP checksum")
     }
     let tunnel = Array(frame[udp + 8..<udp + 12])
-    let isRight = destinationPort == 6081 ? [0, 0, 0x65, 0x58] : [8, 0, 0, 0]
+    let isRight: [UInt8] = destinationPort == 6081 ? [0, 0, 0x65, 0x58] : [8, 0, 0, 0]
     check(tunnel == isRight, "tunnel header")
   }
 }

@@ -3,20 +3,9 @@ import Testing
 import VPCModel
 import Wire
 
-/// Another implementation's reading of what a replay writes.
-@Suite(.enabled(if: ScapyTests.isInstalled, "no scapy for /usr/bin/python3"))
-struct ScapyTests {
+/// The Python library, where the system's Python has it.
+enum Scapy {
   static let isInstalled = (try? python("import scapy"))?.status == 0
-
-  static let script = """
-    import sys
-    from scapy.all import PcapNgReader, UDP
-    from scapy.contrib.geneve import GENEVE
-    from scapy.layers.vxlan import VXLAN
-    for packet in PcapNgReader(sys.argv[1]):
-        tunnel = packet[GENEVE] if GENEVE in packet else packet[VXLAN]
-        print(tunnel.vni, packet[UDP].sport, bytes(tunnel.payload).hex())
-    """
 
   static func python(_ script: String, _ arguments: String...) throws -> (
     status: Int32, output: String
@@ -32,6 +21,20 @@ struct ScapyTests {
     process.waitUntilExit()
     return (process.terminationStatus, String(decoding: output, as: UTF8.self))
   }
+}
+
+/// Another implementation's reading of what a replay writes.
+@Suite(.enabled(if: Scapy.isInstalled, "no scapy for /usr/bin/python3"))
+struct ScapyTests {
+  static let script = """
+    import sys
+    from scapy.all import PcapNgReader, UDP
+    from scapy.contrib.geneve import GENEVE
+    from scapy.layers.vxlan import VXLAN
+    for packet in PcapNgReader(sys.argv[1]):
+        tunnel = packet[GENEVE] if GENEVE in packet else packet[VXLAN]
+        print(tunnel.vni, packet[UDP].sport, bytes(tunnel.payload).hex())
+    """
 
   @Test(arguments: TwoHosts.underlays) func `scapy finds the inner frames`(
     _ underlay: TwoHosts.Underlay
@@ -39,7 +42,7 @@ struct ScapyTests {
     let frames = EncapsulationTests.toRemote.map { frame($0) }
     var lines: [String] = []
     let sent = try Run.frames(frames, TwoHosts.model(host: 1, underlay)) { path in
-      let (status, output) = try Self.python(Self.script, path)
+      let (status, output) = try Scapy.python(Self.script, path)
       #expect(status == 0)
       lines = output.split(separator: "\n").map(String.init)
     }

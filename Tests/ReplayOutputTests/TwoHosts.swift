@@ -1,4 +1,5 @@
 import TestPackets
+import Testing
 import VPCModel
 import Wire
 
