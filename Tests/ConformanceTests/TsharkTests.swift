@@ -37,7 +37,7 @@ enum Tshark {
   .enabled(if: Places.corpus != nil, "no corpus: set APUS_CORPUS to a folder of captures"))
 struct TsharkTests {
   static let names = [
-    "ndpi-alexa-app.pcapng", "b-tcp-states.pcap", "tcpdump-afs-frags-icmperr.pcap",
+    "ndpi-alexa-app.pcapng", "b-tcp-states.pcap", "ndpi-1kxun.pcap",
   ]
 
   @Test(arguments: names) func `tshark finds whole outer headers`(name: String) throws {
