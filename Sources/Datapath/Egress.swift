@@ -78,7 +78,7 @@ extension Worker {
     guard
       leave(&packet, &context, decision, destination, nic: nic, tables)
     else { return }
-    let record = commit(packet, context, decision, .egress, nic: nic)
+    let record = commit(packet, &context, decision, .egress, nic: nic)
     if record != .none && !isCached { cacheEgress(record, destination, tables) }
     deliver(&packet, &context, destination, nic: nic, tables)
   }

@@ -15,7 +15,7 @@ extension Worker {
   ) -> DropReason {
     let isTCP = context.headers.transport == IPProtocol.tcp
     if isTCP && !TCPSegment.areFlagsPossible(context.headers.tcpFlags) { return .ctFlags }
-    if let record = liveRecord(context, now: packet.time) {
+    if let record = liveRecord(&context, now: packet.time) {
       return known(packet, &context, record, direction, nic: nic, &decision, tables)
     }
     return unknown(packet, &context, direction, nic: nic, &decision, tables)
@@ -23,9 +23,25 @@ extension Worker {
 
   /// The record of a connection that has not ended by time, or nil.
   @inline(__always)
-  private mutating func liveRecord(
-    _ context: borrowing PacketContext, now: UInt64
-  ) -> UInt32? {
+  private mutating func liveRecord(_ context: inout PacketContext, now: UInt64) -> UInt32? {
+    if context.candidate != .none {
+      // SAFETY: `pointer` checks the bounds.
+      let entry = unsafe flows.entries.pointer(Int(context.candidate))
+      if unsafe entry.pointee.identity == context.key.identity
+        && entry.pointee.addressWord == context.key.addressWord && entry.pointee.deadline > now
+        && entry.pointee.kind != .free && !context.key.isIPv6
+        && !entry.pointee.flags.contains(.isIPv6)
+      {
+        return context.candidate
+      }
+    }
+    return searchRecord(&context, now: now)
+  }
+
+  /// The same without a hint, and for IPv6. Out of line, and by reference: passing the key or the
+  /// table by value would copy them even when the hint was right.
+  @inline(never)
+  private mutating func searchRecord(_ context: inout PacketContext, now: UInt64) -> UInt32? {
     var found: UInt32?
     if context.candidate != .none && flows.holds(context.candidate, context.key) {
       found = context.candidate
@@ -45,31 +61,37 @@ extension Worker {
     _ packet: borrowing Packet, _ context: inout PacketContext, _ record: UInt32,
     _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
-    let kind = flows.entries[record].kind
+    // SAFETY: `pointer` checks the bounds, and nothing moves entries.
+    let entry = unsafe flows.entries.pointer(Int(record))
+    let kind = unsafe entry.pointee.kind
     decision.action = .update
     decision.record = record
     decision.kind = kind
     decision.state = .established
-    decision.rule = flows.entries[record].rule
-    let isFromOutside = flows.entries[record].flags.contains(.fromOutside)
+    decision.rule = unsafe entry.pointee.rule
+    let isFromOutside = unsafe entry.pointee.flags.contains(.fromOutside)
     decision.side = isFromOutside == (direction == .ingress) ? 0 : 1
-    switch kind {
-    case .udp:
-      decision.udpCounts = Self.countUDP(flows.entries[record].state, direction)
+    if kind == .udp {
+      decision.udpCounts = unsafe Self.countUDP(entry.pointee.state, direction)
       let isStream = decision.udpCounts & 0x0F >= 2 && decision.udpCounts >> 4 >= 2
       let timeout = isStream ? tables.nics[nic].udpStream : tables.nics[nic].udp
       decision.deadline = packet.time &+ timeout
+      note(packet, .connectionFound, UInt64(decision.rule))
+      return .none
+    }
+    switch kind {
     case .tcp:
       return knownTCP(packet, &context, direction, nic: nic, &decision, tables)
     case .echo:
       decision.deadline = packet.time &+ 30_000_000_000
-    case .other, .free:
+    case .other, .free, .udp:
       decision.deadline = packet.time &+ 600_000_000_000
     }
     note(packet, .connectionFound, UInt64(decision.rule))
     return .none
   }
 
+  @inline(never)
   private mutating func knownTCP(
     _ packet: borrowing Packet, _ context: inout PacketContext, _ direction: Direction,
     nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables

@@ -175,7 +175,7 @@ extension Worker {
       packet, cost: context.cost, creates: decision.action == .create,
       replaces: decision.record != .none, .ingress, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    _ = commit(packet, context, decision, .ingress, nic: nic)
+    _ = commit(packet, &context, decision, .ingress, nic: nic)
     nics[nic].counters.packetsIn &+= 1
     nics[nic].counters.bytesIn &+= context.cost
     packet.verdict = .forward

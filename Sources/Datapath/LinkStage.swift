@@ -9,22 +9,8 @@ extension Worker {
   mutating func linkStep(
     _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
-    switch headers.link {
-    case .ipv4, .ipv6: break
-    case .arp:
-      // SAFETY: the parser saw a whole Ethernet header.
-      let target = unsafe UnsafeRawPointer(packet.base).mac(0)
-      if target.isMulticast && target != .broadcast {
-        drop(&packet, .l2Multicast, nic: nic)
-      } else {
-        punt(&packet, .arp)
-      }
-      return true
-    case .vlan:
-      drop(&packet, .l2VLAN, nic: nic)
-      return true
-    case .other, .truncated:
-      drop(&packet, .l2Ethertype, nic: nic)
+    if !headers.isIP {
+      judgeOtherLink(&packet, headers.link, nic: nic)
       return true
     }
     // SAFETY: the parser saw a whole Ethernet header.
@@ -40,6 +26,25 @@ extension Worker {
       return true
     }
     return false
+  }
+
+  /// ARP goes to its service; nothing else that is not IP leaves a guest.
+  @inline(never)
+  private mutating func judgeOtherLink(
+    _ packet: inout Packet, _ link: LinkPayload, nic: TableIndex
+  ) {
+    switch link {
+    case .arp:
+      // SAFETY: the parser saw a whole Ethernet header.
+      let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+      if target.isMulticast && target != .broadcast {
+        drop(&packet, .l2Multicast, nic: nic)
+      } else {
+        punt(&packet, .arp)
+      }
+    case .vlan: drop(&packet, .l2VLAN, nic: nic)
+    case .other, .truncated, .ipv4, .ipv6: drop(&packet, .l2Ethertype, nic: nic)
+    }
   }
 
   /// A cheap look at what neighbour discovery and DHCP have in common.

@@ -77,6 +77,7 @@ extension Worker {
       key.remoteHigh = headers.sourceHigh
       key.remoteLow = headers.sourceLow
     }
+    key.seal()
   }
 }
 

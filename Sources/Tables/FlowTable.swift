@@ -108,11 +108,18 @@ public struct FlowTable: ~Copyable {
 
   @inlinable @inline(__always)
   public func holds(_ record: UInt32, _ key: FlowKey) -> Bool {
-    let entry = entries[record]
+    // SAFETY: `pointer` checks the bounds.
+    let entry = unsafe entries.pointer(Int(record)).pointee
     guard entry.identity == key.identity, entry.addressWord == key.addressWord,
       entry.kind != .free, entry.flags.contains(.isIPv6) == key.isIPv6
     else { return false }
-    return !key.isIPv6 || addresses[record] == FlowAddresses(key)
+    return !key.isIPv6 || hasAddresses(record, key)
+  }
+
+  /// Whether the record of an IPv6 connection has the addresses of a key.
+  @inlinable
+  public func hasAddresses(_ record: UInt32, _ key: FlowKey) -> Bool {
+    addresses[record] == FlowAddresses(key)
   }
 
   /// The record of a key, or nil.
@@ -206,6 +213,7 @@ public struct FlowTable: ~Copyable {
       key.localLow = entry.addressWord >> 32
       key.remoteLow = entry.addressWord & 0xFFFF_FFFF
     }
+    key.seal()
     return key
   }
 

@@ -21,6 +21,20 @@ public enum InternetChecksum {
     return total
   }
 
+  /// Whether the 20 bytes of an IPv4 header without options sum up to "right".
+  ///
+  /// Byte order does not matter to a sum that is only compared with all ones (RFC 1071 section 2).
+  @unsafe @inlinable @inline(__always)
+  public static func isRight20(_ header: UnsafeRawPointer) -> Bool {
+    let first = unsafe header.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
+    let second = unsafe header.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+    let third = unsafe header.loadUnaligned(fromByteOffset: 16, as: UInt32.self)
+    let sum =
+      (first & 0xFFFF_FFFF) &+ (first >> 32) &+ (second & 0xFFFF_FFFF) &+ (second >> 32)
+      &+ UInt64(third)
+    return fold(sum) == 0xFFFF
+  }
+
   /// Folds a sum to 16 bits, end-around carry included.
   @inlinable @inline(__always)
   public static func fold(_ sum: UInt64) -> UInt16 {
