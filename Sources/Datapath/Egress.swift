@@ -17,8 +17,8 @@ extension Worker {
     }
     note(
       packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
-    if linkStep(&packet, context.headers, nic: nic, tables) { return }
-    let refusal = sourceStep(packet, context.headers, nic: nic, tables)
+    if linkStep(&packet, &context, nic: nic, tables) { return }
+    let refusal = sourceStep(packet, &context, nic: nic, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
 
     if context.headers.isFragment {
@@ -111,6 +111,7 @@ extension Worker {
   }
 
   /// Steps 8 and 9: the way, the network ACL across the subnet's edge, and who lives there.
+  @inline(never)
   private mutating func destinationStep(
     _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables,
     checksACL: Bool = true
@@ -142,7 +143,7 @@ extension Worker {
     _ destination: Destination, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     if destination.kind != .nic {
-      let refusal = sizeStep(&packet, context.headers, destination, nic: nic, tables)
+      let refusal = sizeStep(&packet, &context, destination, nic: nic, tables)
       if refusal != .none {
         drop(&packet, refusal, nic: nic)
         return false
@@ -212,6 +213,7 @@ extension Worker {
   // MARK: Drops
 
   /// Drops a packet before its way was asked for; the direction still says where it would have gone.
+  @inline(never)
   mutating func dropEgress(
     _ packet: inout Packet, _ headers: borrowing Headers, _ reason: DropReason, rule: UInt32 = 0,
     nic: TableIndex, _ tables: borrowing RuleTables

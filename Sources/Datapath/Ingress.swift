@@ -22,7 +22,7 @@ extension Worker {
     if nic == .none { return drop(&packet, .eniNone, nic: nic) }
     note(packet, .ingress, UInt64(nic))
     note(packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
-    let refusal = interfaceStep(packet, context, nic: nic, tables)
+    let refusal = interfaceStep(packet, &context, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     packet.rule = 0
     judgeReception(&packet, &context, nic: nic, isLocal: false, tables)
@@ -35,7 +35,7 @@ extension Worker {
     _ tables: borrowing RuleTables
   ) {
     note(packet, .ingress, UInt64(receiver))
-    if !isForNIC(context.headers, receiver, tables) {
+    if !isForNIC(&context, receiver, tables) {
       return drop(&packet, .eniNone, nic: receiver)
     }
     context.candidate = .none
@@ -48,10 +48,10 @@ extension Worker {
 
   /// Step 2: the address, and where it counts the MAC, are the interface's.
   private func interfaceStep(
-    _ packet: borrowing Packet, _ context: borrowing PacketContext, nic: TableIndex,
+    _ packet: borrowing Packet, _ context: inout PacketContext, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> DropReason {
-    if context.publicAddress == .none && !isForNIC(context.headers, nic, tables) {
+    if context.publicAddress == .none && !isForNIC(&context, nic, tables) {
       return .eniNone
     }
     let checksMAC = packet.origin == .underlay || packet.flags.contains(.atNIC)
@@ -66,11 +66,11 @@ extension Worker {
 
   /// Whether the destination is an address of the NIC, or the NIC takes what is not.
   private func isForNIC(
-    _ headers: borrowing Headers, _ nic: TableIndex, _ tables: borrowing RuleTables
+    _ context: inout PacketContext, _ nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     !tables.nics[nic].sourceDestCheck
       || isAddress(
-        headers.destinationHigh, headers.destinationLow, headers.family,
+        context.headers.destinationHigh, context.headers.destinationLow, context.headers.family,
         of: tables.nics[nic].addresses, tables)
   }
 
@@ -185,7 +185,7 @@ extension Worker {
       packet.state = state
     }
     if context.publicAddress != .none { translateDestination(&packet, context, tables) }
-    trim(&packet, context.headers)
+    trim(&packet, &context)
     // SAFETY: the parser saw a whole Ethernet header.
     unsafe packet.base.storeMAC(tables.nics[nic].mac, at: 0)
     unsafe packet.base.storeMAC(.router, at: 6)

@@ -7,22 +7,23 @@ extension Worker {
   /// Steps 2 and 3 of egress. True when the packet has its verdict or goes to a service.
   @inline(__always)
   mutating func linkStep(
-    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> Bool {
-    if !headers.isIP {
-      judgeOtherLink(&packet, headers.link, nic: nic)
+    if !context.headers.isIP {
+      judgeOtherLink(&packet, context.headers.link, nic: nic)
       return true
     }
     // SAFETY: the parser saw a whole Ethernet header.
     let target = unsafe UnsafeRawPointer(packet.base).mac(0)
     let isGroup =
-      target.isMulticast && !packet.flags.contains(.rawIP) || headers.destination.isMulticast
-      || headers.destination.isLimitedBroadcast
-    if Self.mayBeService(headers) {
-      if serviceStep(&packet, headers, isGroup: isGroup, nic: nic, tables) { return true }
+      target.isMulticast && !packet.flags.contains(.rawIP)
+      || context.headers.destination.isMulticast || context.headers.destination.isLimitedBroadcast
+    if mayBeService(&context) {
+      if serviceStep(&packet, context.headers, isGroup: isGroup, nic: nic, tables) { return true }
     }
     if isGroup {
-      dropEgress(&packet, headers, .l2Multicast, nic: nic, tables)
+      dropEgress(&packet, context.headers, .l2Multicast, nic: nic, tables)
       return true
     }
     return false
@@ -49,12 +50,12 @@ extension Worker {
 
   /// A cheap look at what neighbour discovery and DHCP have in common.
   @inline(__always)
-  private static func mayBeService(_ headers: borrowing Headers) -> Bool {
-    if headers.transport == IPProtocol.udp {
-      return headers.destinationPort == 67 || headers.destinationPort == 68
-        || headers.destinationPort == 546 || headers.destinationPort == 547
+  private func mayBeService(_ context: inout PacketContext) -> Bool {
+    if context.headers.transport == IPProtocol.udp {
+      let port = context.headers.destinationPort
+      return port &- 67 < 2 || port &- 546 < 2
     }
-    return headers.isICMP
+    return context.headers.isICMP
   }
 
   /// Neighbour discovery and DHCP. True when the packet goes to a service or is refused by one.
@@ -128,20 +129,23 @@ extension Worker {
   /// Step 4: the packet's source is the sender's own.
   @inline(__always)
   mutating func sourceStep(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
+    _ packet: borrowing Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> DropReason {
     if packet.flags.contains(.atNIC) && !packet.flags.contains(.rawIP) {
       // SAFETY: the parser saw a whole Ethernet header.
       if unsafe UnsafeRawPointer(packet.base).mac(6) != tables.nics[nic].mac { return .spoofMAC }
     }
-    if headers.sourceLow == headers.destinationLow && headers.sourceHigh == headers.destinationHigh {
+    if context.headers.sourceLow == context.headers.destinationLow
+      && context.headers.sourceHigh == context.headers.destinationHigh
+    {
       return .spoofIP
     }
     let isChecked = tables.nics[nic].sourceDestCheck
     if isChecked
       && !isAddress(
-        headers.sourceHigh, headers.sourceLow, headers.family, of: tables.nics[nic].addresses,
-        tables)
+        context.headers.sourceHigh, context.headers.sourceLow, context.headers.family,
+        of: tables.nics[nic].addresses, tables)
     {
       return .spoofIP
     }
