@@ -213,7 +213,10 @@ public struct ReferenceVPC: Sendable {
       let byAddress = isReachable ? routing.nic(origin.vpc, packet.destination) : nil
       if let receiver = byAddress {
         let nic = nics[receiver].nic
-        guard frame.destinationMAC == nic.mac else { return drop(.eniMAC, eni: nic.id) }
+        // The virtual router's address is the same on every host.
+        guard frame.destinationMAC == nic.mac || frame.destinationMAC == .router else {
+          return drop(.eniMAC, eni: nic.id)
+        }
         return deliver(packet, bytes: 14 + packet.length, to: receiver, at: now)
       }
       let byMAC = nics.indices.filter {
