@@ -75,6 +75,7 @@ public struct Worker: ~Copyable {
   ///   - packets: at most `burstCapacity`; times never go back.
   ///   - tables: of one generation, for the whole burst.
   /// - Complexity: O(count).
+  @_noLocks
   public mutating func process(
     _ packets: UnsafeMutableBufferPointer<Packet>, _ tables: borrowing RuleTables
   ) {
@@ -116,6 +117,7 @@ public struct Worker: ~Copyable {
   /// Takes one packet of a NIC's link-local allowance, for a service that answered or consumed.
   ///
   /// - Returns: false when the allowance is used up; nothing is taken then.
+  @_noLocks
   public mutating func chargeLinkLocal(
     nic: TableIndex, time: UInt64, _ tables: borrowing RuleTables
   ) -> Bool {
@@ -129,6 +131,7 @@ public struct Worker: ~Copyable {
   }
 
   /// Counts a drop that the slow path decided.
+  @_noLocks
   public mutating func countDrop(nic: TableIndex, _ reason: DropReason) {
     drops[Int(nic) &* 64 &+ Int(reason.rawValue)] &+= 1
   }
