@@ -7,6 +7,10 @@ let fastPath: [SwiftSetting] = [
   .strictMemorySafety(),
   .treatAllWarnings(as: .error),
   .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
+  // `@_noLocks` follows calls through the whole module, which only the optimising build compiles at
+  // once; a debug build, file by file, would refuse every call into another file.
+  .unsafeFlags(
+    ["-Xllvm", "-sil-disable-pass=performance-diagnostics"], .when(configuration: .debug)),
 ]
 
 let slowPath: [SwiftSetting] = [
