@@ -9,7 +9,7 @@ extension Worker {
   /// - Returns: the connection's record, `none` when the packet has none.
   @inline(__always)
   mutating func commit(
-    _ packet: borrowing Packet, _ context: inout PacketContext,
+    _ context: inout PacketContext,
     _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     switch decision.action {
@@ -24,7 +24,7 @@ extension Worker {
       return decision.record
     case .create:
       if decision.record != .none { endFlow(decision.record) }
-      let record = create(packet, &context, decision, direction, nic: nic)
+      let record = create(&context, decision, direction, nic: nic)
       if record != .none { count(record, cost: context.cost, direction) }
       return record
     }
@@ -73,7 +73,7 @@ extension Worker {
 
   @inline(never)
   private mutating func create(
-    _ packet: borrowing Packet, _ context: inout PacketContext,
+    _ context: inout PacketContext,
     _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     guard let record = flows.insert(context.key, hash: context.hash, kind: decision.kind) else {
@@ -90,7 +90,7 @@ extension Worker {
     flows.wheel.insert(record, deadline: decision.deadline)
     if nics[nic].connections >= reservePerNIC { sharedConnections &+= 1 }
     nics[nic].connections &+= 1
-    note(packet, .connectionCreated, UInt64(decision.rule))
+    note(.connectionCreated, UInt64(decision.rule))
     return record
   }
 

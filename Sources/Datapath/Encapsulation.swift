@@ -20,7 +20,7 @@ extension Worker {
   private mutating func refuseSize(
     _ packet: inout Packet, _ context: inout PacketContext, limit: UInt32, nic: TableIndex
   ) -> DropReason {
-    note(packet, .size, UInt64(context.headers.datagramLength), UInt64(limit))
+    note(.size, UInt64(context.headers.datagramLength), UInt64(limit))
     packet.mtu = limit
     if !context.headers.dontFragment {
       packet.flags.insert(.needsFragmentation)

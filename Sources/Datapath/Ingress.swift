@@ -20,9 +20,9 @@ extension Worker {
     }
     packet.nic = nic
     if nic == .none { return drop(&packet, .eniNone, nic: nic) }
-    note(packet, .ingress, UInt64(nic))
-    note(packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
-    let refusal = interfaceStep(packet, &context, nic: nic, tables)
+    note(.ingress, UInt64(nic))
+    note(.parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    let refusal = interfaceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     packet.rule = 0
     judgeReception(&packet, &context, nic: nic, isLocal: false, tables)
@@ -34,7 +34,7 @@ extension Worker {
     _ packet: inout Packet, _ context: inout PacketContext, receiver: TableIndex,
     _ tables: borrowing RuleTables
   ) {
-    note(packet, .ingress, UInt64(receiver))
+    note(.ingress, UInt64(receiver))
     if !isForNIC(&context, receiver, tables) {
       return drop(&packet, .eniNone, nic: receiver)
     }
@@ -48,7 +48,7 @@ extension Worker {
 
   /// Step 2: the address, and where it counts the MAC, are the interface's.
   private func interfaceStep(
-    _ packet: borrowing Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> DropReason {
     if context.publicAddress == .none && !isForNIC(&context, nic, tables) {
@@ -100,7 +100,7 @@ extension Worker {
       drop(&packet, reason, nic: nic)
     case .follows(let datagram):
       let known = fragments.datagrams[datagram]
-      note(packet, .fragmentFollows, UInt64(known.rule))
+      note(.fragmentFollows, UInt64(known.rule))
       if known.reason != .none {
         return drop(&packet, known.reason, nic: nic, rule: known.rule)
       }
@@ -118,18 +118,18 @@ extension Worker {
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      packet, &context, .ingress, nic: nic, &decision, tables)
+      &packet, &context, .ingress, nic: nic, &decision, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    let isCached = hasCachedIngress(packet, decision, tables)
+    let isCached = hasCachedIngress(decision, tables)
     if !isCached {
       let subnet = tables.nics[nic].subnet
       if !isInside(context.headers.source, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {
-        let match = aclStep(packet, context.headers, .ingress, subnet: subnet, tables)
+        let match = aclStep(context.headers, .ingress, subnet: subnet, tables)
         if !match.allow { return drop(&packet, .aclIngress, nic: nic, rule: match.rule) }
       }
     }
     if decision.needsGroups {
-      decision.rule = groupStep(packet, context.headers, .ingress, nic: nic, tables)
+      decision.rule = groupStep(context.headers, .ingress, nic: nic, tables)
       if decision.rule == 0 { return drop(&packet, .sgIngress, nic: nic) }
     }
     receive(
@@ -142,9 +142,9 @@ extension Worker {
 
   @inline(__always)
   private func hasCachedIngress(
-    _ packet: borrowing Packet, _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
+    _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
-    guard decision.action == .update, !packet.flags.contains(.traced) else { return false }
+    guard decision.action == .update, !isTracing else { return false }
     return flows.entries[decision.record].flags.contains(.ingressCached)
       && flows.entries[decision.record].generation == tables.generation
   }
@@ -172,10 +172,10 @@ extension Worker {
     rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     let refusal = limitStep(
-      packet, cost: context.cost, creates: decision.action == .create,
+      now: packet.time, cost: context.cost, creates: decision.action == .create,
       replaces: decision.record != .none, .ingress, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    _ = commit(packet, &context, decision, .ingress, nic: nic)
+    _ = commit(&context, decision, .ingress, nic: nic)
     nics[nic].counters.packetsIn &+= 1
     nics[nic].counters.bytesIn &+= context.cost
     packet.verdict = .forward

@@ -121,7 +121,7 @@ extension Worker {
   }
 
   private mutating func punt(_ packet: inout Packet, _ service: Service) {
-    note(packet, .service, UInt64(service.rawValue))
+    note(.service, UInt64(service.rawValue))
     packet.verdict = .punt
     packet.service = service
   }
@@ -129,7 +129,7 @@ extension Worker {
   /// Step 4: the packet's source is the sender's own.
   @inline(__always)
   mutating func sourceStep(
-    _ packet: borrowing Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> DropReason {
     if packet.flags.contains(.atNIC) && !packet.flags.contains(.rawIP) {
@@ -149,7 +149,7 @@ extension Worker {
     {
       return .spoofIP
     }
-    note(packet, .source, isChecked ? 1 : 0)
+    note(.source, isChecked ? 1 : 0)
     return .none
   }
 }

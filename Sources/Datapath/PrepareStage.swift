@@ -17,7 +17,9 @@ extension Worker {
     context.hasKey = false
     context.publicAddress = .none
     context.firstFragment = .none
+    if packet.flags.contains(.traced) { trace.clear() }
     if packet.origin == .underlay {
+      isTracing = packet.flags.contains(.traced)
       decapsulate(&packet, &context, tables)
       if packet.verdict != .pending { return }
     } else {

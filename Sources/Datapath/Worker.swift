@@ -19,6 +19,8 @@ public struct Worker: ~Copyable {
   let contexts: WorkerMemory<PacketContext>
   /// The steps of the last packet with `PacketFlags.traced`.
   public internal(set) var trace = Trace()
+  /// The packet that is being judged is traced.
+  var isTracing = false
   /// Connections beyond the NICs' reserves, and how many there may be.
   var sharedConnections: UInt32 = 0
   let sharedCapacity: UInt32
@@ -103,7 +105,7 @@ public struct Worker: ~Copyable {
     _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) {
     if flows.wheel.isBehind(packet.time) { expireFlows(packet.time) }
-    if packet.flags.contains(.traced) { trace.clear() }
+    isTracing = packet.flags.contains(.traced)
     if packet.verdict == .pending {
       if packet.origin == .guest {
         judgeEgress(&packet, &context, tables)
@@ -148,9 +150,8 @@ public struct Worker: ~Copyable {
 
   @inline(__always)
   mutating func note(
-    _ packet: borrowing Packet, _ step: TraceStep, _ a: @autoclosure () -> UInt64 = 0,
-    _ b: @autoclosure () -> UInt64 = 0
+    _ step: TraceStep, _ a: @autoclosure () -> UInt64 = 0, _ b: @autoclosure () -> UInt64 = 0
   ) {
-    if packet.flags.contains(.traced) { trace.record(step, a(), b()) }
+    if isTracing { trace.record(step, a(), b()) }
   }
 }
