@@ -49,7 +49,7 @@ extension ReplaySession {
     case .related: "connection: an ICMP error about a tracked connection\(because(rule))"
     case .untracked: "connection: the flow is untracked; rules judge every packet"
     case .groupAllows: "security groups: allowed\(because(rule))"
-    case .groupsDeny: "security groups: none of the \(event.a) groups allows it"
+    case .groupsDeny: "security groups: \(refusal(ofGroups: event.a))"
     case .sameSubnet: "route: the destination is in the same subnet"
     case .route: "route: \(route(event.b))\(because(rule))"
     case .routeMissing: "route: none to the destination"
@@ -65,6 +65,14 @@ extension ReplaySession {
     case .limits: "limits: \(event.a) bytes are within all allowances"
     case .connectionCreated: "connection: created\(because(rule))"
     case .tunnel: "tunnel: decapsulated, VNI \(event.a)"
+    }
+  }
+
+  private func refusal(ofGroups count: UInt64) -> String {
+    switch count {
+    case 0: "the network interface has none, so nothing is allowed"
+    case 1: "no rule of the one group allows it"
+    default: "no rule of the \(count) groups allows it"
     }
   }
 

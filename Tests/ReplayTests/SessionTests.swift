@@ -148,6 +148,16 @@ import Wire
     #expect(result.warnings == ["\(input.path): has no packet 9 to explain; it ends with 4"])
   }
 
+  @Test func aFolderIsRefusedBeforeAnOutputIsMade() throws {
+    let output = TemporaryFile(Array("precious".utf8))
+    var options = ReplayOptions(captures: ["/tmp"])
+    options.verdicts = output.path
+    #expect(throws: ReplayError.self) {
+      try Replay.run(model: Fixture.model(), options: options)
+    }
+    #expect(output.text == "precious")
+  }
+
   @Test func inputsAreNeverOverwritten() throws {
     let input = try Self.capture(Self.frames)
     let before = TemporaryFile.bytes(input.path)
