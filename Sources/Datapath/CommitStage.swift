@@ -15,7 +15,7 @@ extension Worker {
     switch decision.action {
     case .none: return .none
     case .update:
-      advance(context, decision)
+      advance(&context, decision)
       count(decision.record, cost: context.cost, direction)
       if decision.kind == .tcp && context.tracker.isOver {
         endFlow(decision.record)
@@ -32,7 +32,7 @@ extension Worker {
 
   @inline(__always)
   private mutating func advance(
-    _ context: borrowing PacketContext, _ decision: borrowing FlowDecision
+    _ context: inout PacketContext, _ decision: borrowing FlowDecision
   ) {
     let record = decision.record
     // SAFETY: `pointer` checks the bounds, and nothing moves entries.
@@ -43,13 +43,18 @@ extension Worker {
     if decision.kind == .udp {
       unsafe entry.pointee.state = decision.udpCounts
     } else if decision.kind == .tcp {
-      flows.tracks[record] = context.tracker.track
-      unsafe entry.pointee.state = context.tracker.state.rawValue
+      advanceTCP(&context, record)
     }
     // Later deadlines are found when the old one comes up; nearer ones must be armed anew.
     if decision.deadline != 0 && decision.deadline < old {
       rearm(record, deadline: decision.deadline)
     }
+  }
+
+  @inline(never)
+  private mutating func advanceTCP(_ context: inout PacketContext, _ record: UInt32) {
+    flows.tracks[record] = context.tracker.track
+    flows.entries[record].state = context.tracker.state.rawValue
   }
 
   @inline(never)
