@@ -32,7 +32,8 @@ extension Worker {
     unsafe FrameParser.parse(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
       offloaded: packet.flags.contains(.offloaded), into: &context.headers)
-    note(.tunnel, UInt64(tunnel.vni))
+    let vni = tunnel.vni
+    note(.tunnel, UInt64(vni))
     if !context.headers.hasAddresses {
       // Not an IP packet: nobody's, and judged as what it is.
       return judgeIngress(&packet, &context, tables)
