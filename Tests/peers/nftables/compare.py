@@ -11,6 +11,7 @@ import argparse
 import collections
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -109,6 +110,7 @@ def judge(apus, seed):
         entry["kernel"] = next((one["outcome"] for one in kernel[own] if one["outcome"] != "held"),
                                "held")
         entry["before"] = kernel[position]["before"]
+        entry["flags"] = tcp_flags(entry)
         position += count
     return entries
 
@@ -131,33 +133,85 @@ def describe(seed, entry):
             f" kernel {entry['kernel']} (was {entry['before'] or '-'})")
 
 
+def transport_header(entry):
+    packet = entry["pieces"][0]
+    return packet[20:] if packet[0] >> 4 == 4 else packet[40:]
+
+
+def tcp_flags(entry):
+    return transport_header(entry)[13] if entry["port"] and len(entry["pieces"]) == 1 else 0
+
+
+def describe_packet(entry):
+    """The packet in words, for who looks into a difference."""
+    header, text = transport_header(entry), ""
+    if entry["port"]:
+        sequence, acknowledgement, offset, flags, window = struct.unpack("!IIBBH", header[4:16])
+        letters = "".join(letter for bit, letter in enumerate("FSRPAUEC") if flags >> bit & 1)
+        start = (offset >> 4) * 4
+        text = (f" [{letters} seq {sequence} ack {acknowledgement} win {window}"
+                f" len {len(header) - start} options {header[20:start].hex()}]")
+    mark = " " if entry["engine"] == entry["kernel"] else "!"
+    return (f"{mark}{entry['tag']:5} {entry['side']} {entry['note'] or 'plain'}{text}"
+            f" engine {entry['engine']}, kernel {entry['kernel']} (was {entry['before'] or '-'})")
+
+
+class Tally:
+    """What all seeds together gave."""
+
+    def __init__(self):
+        self.packets = 0
+        self.same = collections.Counter()
+        self.kinds = collections.Counter()
+        self.verdicts = collections.Counter()
+        self.unknown = []
+
+    def add(self, seed, entries):
+        """Counts a seed and yields a line for each difference."""
+        self.packets += len(entries)
+        self.same.update(entry["engine"] for entry in entries if entry["engine"] == entry["kernel"])
+        for entry, kind in find_differences(entries):
+            line = describe(seed, entry)
+            if kind is None:
+                self.unknown.append(line)
+            else:
+                self.kinds[kind] += 1
+                self.verdicts[kind] += not differences.is_same_verdict(entry)
+            yield f"{kind or 'UNKNOWN'}: {line}"
+
+    def report(self, seeds):
+        outcomes = ", ".join(f"{name} {count}" for name, count in self.same.most_common())
+        print(f"{seeds} seeds, {self.packets} packets; the same outcome for"
+              f" {sum(self.same.values())}: {outcomes}")
+        print(f"{sum(self.kinds.values())} known differences, {sum(self.verdicts.values())} of them"
+              " in whether the packet passes, the others in its state or reason")
+        for kind, count in self.kinds.most_common():
+            print(f"{count:6} {self.verdicts[kind]:6}  {kind}: {differences.KINDS[kind]}")
+        print(f"{len(self.unknown)} unknown differences")
+        for line in self.unknown[:200]:
+            print(f"UNKNOWN: {line}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--apus", required=True, help="the apus command")
     parser.add_argument("--seeds", default="1-5", help="FIRST-LAST")
     parser.add_argument("--verbose", action="store_true", help="list every difference")
+    parser.add_argument("--flow", type=int, help="list every packet of this conversation")
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
-    found, unknown, total, agreed = collections.Counter(), [], 0, collections.Counter()
+    tally = Tally()
     for seed in seeds:
         entries = judge(options.apus, seed)
-        total += len(entries)
-        agreed.update(entry["engine"] for entry in entries if entry["engine"] == entry["kernel"])
-        for entry, kind in find_differences(entries):
-            found[kind] += 1
-            if kind is None:
-                unknown.append(describe(seed, entry))
+        if options.flow:
+            print("\n".join(describe_packet(entry) for entry in entries
+                            if entry["flow"] == options.flow))
+        for line in tally.add(seed, entries):
             if options.verbose:
-                print(f"{kind or 'UNKNOWN'}: {describe(seed, entry)}")
-    print(f"{len(seeds)} seeds, {total} packets, {sum(found.values())} differences")
-    print("the same: " + ", ".join(f"{name} {count}" for name, count in agreed.most_common()))
-    for kind, count in found.most_common():
-        if kind is not None:
-            print(f"{count:6}  {kind}: {differences.KINDS[kind]}")
-    for line in unknown[:200]:
-        print(f"UNKNOWN: {line}")
-    return 1 if unknown else 0
+                print(line)
+    tally.report(len(seeds))
+    return 1 if tally.unknown else 0
 
 
 if __name__ == "__main__":

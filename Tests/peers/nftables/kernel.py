@@ -47,18 +47,22 @@ class Nftables:
         self.library.nft_ctx_new.restype = ctypes.c_void_p
         self.library.nft_ctx_get_output_buffer.restype = ctypes.c_char_p
         self.library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
-        self.context = ctypes.c_void_p(self.library.nft_ctx_new(0))
-        self.library.nft_ctx_buffer_output(self.context)
-        self.library.nft_ctx_buffer_error(self.context)
 
     def run(self, command):
-        if self.library.nft_run_cmd_from_buffer(self.context, command.encode()):
-            error = self.library.nft_ctx_get_error_buffer(self.context).decode()
-            sys.exit(f"nft refused: {command.strip()[:60]}: {error}")
-        return self.library.nft_ctx_get_output_buffer(self.context).decode()
+        # A new context each time: an old one answers from its cache.
+        context = ctypes.c_void_p(self.library.nft_ctx_new(0))
+        self.library.nft_ctx_buffer_output(context)
+        self.library.nft_ctx_buffer_error(context)
+        try:
+            if self.library.nft_run_cmd_from_buffer(context, command.encode()):
+                error = self.library.nft_ctx_get_error_buffer(context).decode()
+                sys.exit(f"nft refused: {command.strip()[:60]}: {error}")
+            return self.library.nft_ctx_get_output_buffer(context).decode()
+        finally:
+            self.library.nft_ctx_free(context)
 
     def drop_reason(self):
-        """Which counter moved since the last call."""
+        """Which counter moved since the last call; "held" when the rules never saw the packet."""
         text = self.run("reset counters table inet peer")
         moved = re.findall(r"counter (\w+) \{\s*packets ([1-9]\d*)", text)
         return moved[0][0] if moved else "held"
