@@ -32,8 +32,7 @@ extension Worker {
     unsafe FrameParser.parse(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
       offloaded: packet.flags.contains(.offloaded), into: &context.headers)
-    let vni = tunnel.vni
-    note(.tunnel, UInt64(vni))
+    note(.tunnel, UInt64(tunnel.vni))
     if !context.headers.hasAddresses {
       // Not an IP packet: nobody's, and judged as what it is.
       return judgeIngress(&packet, &context, tables)

@@ -21,7 +21,10 @@ extension Worker {
     packet.nic = nic
     if nic == .none { return drop(&packet, .eniNone, nic: nic) }
     note(.ingress, UInt64(nic))
-    note(.parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    if isTracing {
+      note(
+        .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    }
     let refusal = interfaceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     packet.rule = 0

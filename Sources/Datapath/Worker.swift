@@ -152,9 +152,7 @@ public struct Worker: ~Copyable {
   }
 
   @inline(__always)
-  mutating func note(
-    _ step: TraceStep, _ a: @autoclosure () -> UInt64 = 0, _ b: @autoclosure () -> UInt64 = 0
-  ) {
-    if isTracing { trace.record(step, a(), b()) }
+  mutating func note(_ step: TraceStep, _ a: UInt64 = 0, _ b: UInt64 = 0) {
+    if isTracing { trace.record(step, a, b) }
   }
 }
