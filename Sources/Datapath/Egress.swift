@@ -15,7 +15,10 @@ extension Worker {
     if !context.headers.faults.isEmpty {
       return drop(&packet, context.headers.faults.reason, nic: nic)
     }
-    note(.parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    if isTracing {
+      note(
+        .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    }
     if linkStep(&packet, &context, nic: nic, tables) { return }
     let refusal = sourceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }

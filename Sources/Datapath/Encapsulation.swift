@@ -80,6 +80,7 @@ extension Worker {
   ///   - vni: 24 bits.
   ///   - entropyPort: the outer source port, the same for all packets of a flow.
   @inline(__always)
+  @_noLocks
   public func encapsulate(
     _ packet: inout Packet, endpoint index: TableIndex, vni: UInt32, entropyPort: UInt16,
     _ tables: borrowing RuleTables

@@ -21,7 +21,10 @@ extension Worker {
     packet.nic = nic
     if nic == .none { return drop(&packet, .eniNone, nic: nic) }
     note(.ingress, UInt64(nic))
-    note(.parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    if isTracing {
+      note(
+        .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    }
     let refusal = interfaceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     packet.rule = 0
@@ -59,7 +62,8 @@ extension Worker {
       // SAFETY: the parser saw a whole Ethernet header.
       let target = unsafe UnsafeRawPointer(packet.base).mac(0)
       // Another host's guest may have sent it to the router, which is the same everywhere.
-      if target != tables.nics[nic].mac && target != .router { return .eniMAC }
+      let isRouted = packet.origin == .underlay && target == .router
+      if target != tables.nics[nic].mac && !isRouted { return .eniMAC }
     }
     return .none
   }
@@ -94,8 +98,10 @@ extension Worker {
   ) {
     switch fragmentStep(&packet, context.headers, .ingress, nic: nic) {
     case .first(let datagram):
+      context.receivedFragment = datagram
       judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
-      recordFirstFragment(datagram, packet)
+      context.receivedFragment = .none
+      if packet.verdict == .drop { recordFirstFragment(datagram, packet) }
     case .drop(let reason):
       drop(&packet, reason, nic: nic)
     case .follows(let datagram):
@@ -183,6 +189,11 @@ extension Worker {
     if !isLocal {
       packet.rule = rule
       packet.state = state
+    }
+    if context.receivedFragment != .none {
+      // The receiver's own rule and state, whatever the sender's are.
+      fragments.datagrams[context.receivedFragment].rule = rule
+      fragments.datagrams[context.receivedFragment].state = state.rawValue
     }
     if context.publicAddress != .none { translateDestination(&packet, context, tables) }
     trim(&packet, &context)

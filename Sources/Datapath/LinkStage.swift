@@ -64,13 +64,17 @@ extension Worker {
     _ packet: inout Packet, _ headers: borrowing Headers, isGroup: Bool, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> Bool {
-    if headers.isFragment { return false }
     if headers.isICMP {
       // RFC 4861: router and neighbour solicitations and advertisements, redirect.
       guard headers.family == .v6, headers.icmpType >= 133, headers.icmpType <= 137 else {
         return false
       }
       if isGroup && !Self.isProperGroup(headers) { return false }
+      // RFC 6980: such messages must not come in pieces.
+      if headers.isFragment {
+        dropEgress(&packet, headers, .serviceND, nic: nic, tables)
+        return true
+      }
       punt(&packet, .neighborDiscovery)
       if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
       return true
@@ -82,16 +86,27 @@ extension Worker {
     case (.v4, _, 67):
       let isRouted = !isGroup && isRouter(headers, nic: nic, tables)
       guard headers.destination.isLimitedBroadcast || isRouted else { return false }
-      punt(&packet, .dhcp4)
-      return true
+      return serveDHCP(&packet, headers, .dhcp4, nic: nic, tables)
     case (.v6, _, 547):
       // All_DHCP_Relay_Agents_and_Servers, RFC 8415 section 7.1.
       let isServers = headers.destination == IPAddress(v6: 0xFF02_0000_0000_0000, 0x0001_0002)
       guard isServers || !isGroup && isRouter(headers, nic: nic, tables) else { return false }
-      punt(&packet, .dhcp6)
-      return true
+      return serveDHCP(&packet, headers, .dhcp6, nic: nic, tables)
     default: return false
     }
+  }
+
+  /// A message in pieces is no client's: it fits the smallest link.
+  private mutating func serveDHCP(
+    _ packet: inout Packet, _ headers: borrowing Headers, _ service: Service, nic: TableIndex,
+    _ tables: borrowing RuleTables
+  ) -> Bool {
+    if headers.isFragment {
+      dropEgress(&packet, headers, .serviceDHCP, nic: nic, tables)
+    } else {
+      punt(&packet, service)
+    }
+    return true
   }
 
   /// Whether a neighbour discovery message went to the group that RFC 4861 has for it: all routers,

@@ -17,6 +17,7 @@ extension Worker {
     context.hasKey = false
     context.publicAddress = .none
     context.firstFragment = .none
+    context.receivedFragment = .none
     if packet.flags.contains(.traced) { trace.clear() }
     if packet.origin == .underlay {
       isTracing = packet.flags.contains(.traced)

@@ -77,6 +77,7 @@ public struct Worker: ~Copyable {
   ///   - packets: at most `burstCapacity`; times never go back.
   ///   - tables: of one generation, for the whole burst.
   /// - Complexity: O(count).
+  @_noLocks
   public mutating func process(
     _ packets: UnsafeMutableBufferPointer<Packet>, _ tables: borrowing RuleTables
   ) {
@@ -120,6 +121,7 @@ public struct Worker: ~Copyable {
   /// Takes one packet of a NIC's link-local allowance, for a service that answered or consumed.
   ///
   /// - Returns: false when the allowance is used up; nothing is taken then.
+  @_noLocks
   public mutating func chargeLinkLocal(
     nic: TableIndex, time: UInt64, _ tables: borrowing RuleTables
   ) -> Bool {
@@ -133,6 +135,7 @@ public struct Worker: ~Copyable {
   }
 
   /// Counts a drop that the slow path decided.
+  @_noLocks
   public mutating func countDrop(nic: TableIndex, _ reason: DropReason) {
     drops[Int(nic) &* 64 &+ Int(reason.rawValue)] &+= 1
   }
@@ -149,9 +152,7 @@ public struct Worker: ~Copyable {
   }
 
   @inline(__always)
-  mutating func note(
-    _ step: TraceStep, _ a: @autoclosure () -> UInt64 = 0, _ b: @autoclosure () -> UInt64 = 0
-  ) {
-    if isTracing { trace.record(step, a(), b()) }
+  mutating func note(_ step: TraceStep, _ a: UInt64 = 0, _ b: UInt64 = 0) {
+    if isTracing { trace.record(step, a, b) }
   }
 }

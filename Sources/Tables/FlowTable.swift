@@ -68,6 +68,7 @@ public struct FlowTable: ~Copyable {
 
   /// Brings the bucket of a hash towards the core.
   @inlinable @inline(__always)
+  @_noLocks
   public func prefetchBucket(_ hash: UInt64) {
     unsafe prefetch(buckets.pointer(firstBucket(hash)))
   }
@@ -75,6 +76,7 @@ public struct FlowTable: ~Copyable {
   /// A record that probably holds the key of `hash`, judged by its tag alone, and brought towards
   /// the core; nil when the first bucket has no such tag.
   @inlinable @inline(__always)
+  @_noLocks
   public func prefetchCandidate(_ hash: UInt64) -> UInt32? {
     let bucket = firstBucket(hash)
     // SAFETY: the bucket's number is masked, and slot numbers are below 12.
@@ -114,6 +116,7 @@ public struct FlowTable: ~Copyable {
   }
 
   @inlinable @inline(__always)
+  @_noLocks
   public func holds(_ record: UInt32, _ key: FlowKey) -> Bool {
     // SAFETY: `pointer` checks the bounds.
     let entry = unsafe entries.pointer(Int(record)).pointee
@@ -125,6 +128,7 @@ public struct FlowTable: ~Copyable {
 
   /// Whether the record of an IPv6 connection has the addresses of a key.
   @inlinable
+  @_noLocks
   public func hasAddresses(_ record: UInt32, _ key: FlowKey) -> Bool {
     addresses[record] == FlowAddresses(key)
   }
@@ -133,6 +137,7 @@ public struct FlowTable: ~Copyable {
   ///
   /// - Complexity: O(1): two buckets at most.
   @inlinable
+  @_noLocks
   public func lookup(_ key: FlowKey, hash: UInt64) -> UInt32? {
     if let record = find(key, hash: hash, in: firstBucket(hash)) { return record }
     return find(key, hash: hash, in: secondBucket(hash))
@@ -157,6 +162,7 @@ public struct FlowTable: ~Copyable {
   /// Makes a record for a key that is not in the table; nil when there is no room.
   ///
   /// The caller fills the rest of the entry and arms its timer with `wheel.insert`.
+  @_noLocks
   public mutating func insert(_ key: FlowKey, hash: UInt64, kind: FlowKind) -> UInt32? {
     let bucket: Int
     let slot: Int
@@ -185,13 +191,14 @@ public struct FlowTable: ~Copyable {
     entries[record] = FlowEntry(
       identity: key.identity, addressWord: key.addressWord, deadline: 0, packetsOut: 0,
       packetsIn: 0, bytesOut: 0, bytesIn: 0, rule: 0, destination: 0, generation: 0, kind: kind,
-      flags: key.isIPv6 ? .isIPv6 : [], state: 0)
+      flags: key.isIPv6 ? .isIPv6 : FlowFlags(), state: 0)
     if key.isIPv6 { addresses[record] = FlowAddresses(key) }
     count &+= 1
     return record
   }
 
   /// Forgets a record; its timer must have been taken out.
+  @_noLocks
   public mutating func remove(_ record: UInt32) {
     let hash = key(of: record).hash(seed: seed)
     if !clear(record, tag: tag(hash), in: firstBucket(hash)) {
@@ -205,6 +212,7 @@ public struct FlowTable: ~Copyable {
   }
 
   /// The key of a record in use.
+  @_noLocks
   public func key(of record: UInt32) -> FlowKey {
     let entry = entries[record]
     var key = FlowKey()

@@ -23,6 +23,7 @@ public struct FrameParser {
   ///   - offloaded: take what checksum and segmentation offload leave in captures as complete.
   /// - Complexity: O(1); at most 8 extension headers are walked.
   @unsafe @inlinable @inline(__always)
+  @_noLocks
   public static func parse(
     _ base: UnsafeRawPointer, length: Int, originalLength: Int, offloaded: Bool,
     into headers: inout Headers

@@ -157,10 +157,10 @@ struct AttributionCase: CustomTestStringConvertible {
       frame: frame(tags: [0x8100, 0x8100, 0x8100], Fixture.ipv4("10.0.1.11", far)),
       expected: .ignore),
     .init(
-      testDescription: "cut behind the IPv4 header",
+      testDescription: "cut behind the IP header",
       frame: Array(frame(Fixture.ipv4("10.0.1.11", far)).prefix(34)), expected: .guest(1)),
     .init(
-      testDescription: "cut inside the IPv4 header, behind the source address",
+      testDescription: "cut within the IP header",
       frame: Array(frame(Fixture.ipv4("10.0.1.11", far)).prefix(33)), expected: .ignore),
     .init(
       testDescription: "cut behind the MAC addresses",
