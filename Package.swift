@@ -81,7 +81,7 @@ let package = Package(
         "ReferenceComparison", "ReferenceModel", "VPCModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Tests/compare", swiftSettings: slowPath),
-    .testTarget(name: "WireTests", dependencies: ["Wire"]),
+    .testTarget(name: "WireTests", dependencies: ["TestPackets", "Wire"]),
     .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
     .testTarget(name: "VPCModelTests", dependencies: ["VPCModel", "Wire"]),
     .testTarget(
@@ -103,5 +103,20 @@ let package = Package(
       ]),
     .testTarget(name: "LayoutTests", dependencies: ["Datapath", "Tables"]),
     .testTarget(name: "TidyTests", dependencies: ["Wire"]),
+    .target(
+      name: "TestPackets", dependencies: ["Wire"], path: "Tests/TestPackets",
+      swiftSettings: slowPath),
+    .testTarget(name: "TablesTests", dependencies: ["Tables", "TestPackets", "Wire"]),
+    .testTarget(
+      name: "DatapathTests",
+      dependencies: ["Datapath", "TableCompiler", "Tables", "TestPackets", "VPCModel", "Wire"]),
+    .testTarget(
+      name: "ConformanceTests",
+      dependencies: [
+        "ReferenceComparison", "ReferenceModel", "Replay", "CapturePort", "VPCModel", "Wire",
+      ]),
+    .testTarget(
+      name: "ReplayOutputTests",
+      dependencies: ["Replay", "CapturePort", "TestPackets", "VPCModel", "Wire"]),
   ]
 )

@@ -9,13 +9,13 @@ extension Worker {
   /// - Returns: the connection's record, `none` when the packet has none.
   @inline(__always)
   mutating func commit(
-    _ packet: borrowing Packet, _ context: inout PacketContext,
+    _ context: inout PacketContext,
     _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     switch decision.action {
     case .none: return .none
     case .update:
-      advance(context, decision)
+      advance(&context, decision)
       count(decision.record, cost: context.cost, direction)
       if decision.kind == .tcp && context.tracker.isOver {
         endFlow(decision.record)
@@ -24,7 +24,7 @@ extension Worker {
       return decision.record
     case .create:
       if decision.record != .none { endFlow(decision.record) }
-      let record = create(packet, &context, decision, direction, nic: nic)
+      let record = create(&context, decision, direction, nic: nic)
       if record != .none { count(record, cost: context.cost, direction) }
       return record
     }
@@ -32,7 +32,7 @@ extension Worker {
 
   @inline(__always)
   private mutating func advance(
-    _ context: borrowing PacketContext, _ decision: borrowing FlowDecision
+    _ context: inout PacketContext, _ decision: borrowing FlowDecision
   ) {
     let record = decision.record
     // SAFETY: `pointer` checks the bounds, and nothing moves entries.
@@ -43,13 +43,18 @@ extension Worker {
     if decision.kind == .udp {
       unsafe entry.pointee.state = decision.udpCounts
     } else if decision.kind == .tcp {
-      flows.tracks[record] = context.tracker.track
-      unsafe entry.pointee.state = context.tracker.state.rawValue
+      advanceTCP(&context, record)
     }
     // Later deadlines are found when the old one comes up; nearer ones must be armed anew.
     if decision.deadline != 0 && decision.deadline < old {
       rearm(record, deadline: decision.deadline)
     }
+  }
+
+  @inline(never)
+  private mutating func advanceTCP(_ context: inout PacketContext, _ record: UInt32) {
+    flows.tracks[record] = context.tracker.track
+    flows.entries[record].state = context.tracker.state.rawValue
   }
 
   @inline(never)
@@ -73,7 +78,7 @@ extension Worker {
 
   @inline(never)
   private mutating func create(
-    _ packet: borrowing Packet, _ context: inout PacketContext,
+    _ context: inout PacketContext,
     _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     guard let record = flows.insert(context.key, hash: context.hash, kind: decision.kind) else {
@@ -90,7 +95,7 @@ extension Worker {
     flows.wheel.insert(record, deadline: decision.deadline)
     if nics[nic].connections >= reservePerNIC { sharedConnections &+= 1 }
     nics[nic].connections &+= 1
-    note(packet, .connectionCreated, UInt64(decision.rule))
+    note(.connectionCreated, UInt64(decision.rule))
     return record
   }
 

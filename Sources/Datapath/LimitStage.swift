@@ -10,10 +10,9 @@ extension Worker {
   /// - Returns: the first limit that refuses, in the order of the contract; `none` when charged.
   @inline(__always)
   mutating func limitStep(
-    _ packet: borrowing Packet, cost: UInt64, creates: Bool, replaces: Bool,
+    now: UInt64, cost: UInt64, creates: Bool, replaces: Bool,
     _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
-    let now = packet.time
     // SAFETY: `pointer` checks the bounds; the state of a NIC never moves.
     let state = unsafe nics.pointer(Int(nic))
     if creates {
@@ -39,7 +38,7 @@ extension Worker {
     }
     unsafe state.pointee.packets.charge(1, tables.nics[nic].packets)
     if creates { unsafe state.pointee.connectionRate.charge(1, tables.nics[nic].connectionRate) }
-    note(packet, .limits, cost)
+    note(.limits, cost)
     return .none
   }
 

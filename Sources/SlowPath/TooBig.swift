@@ -78,7 +78,7 @@ public enum TooBig {
       destination: ethernet.source, source: .router, etherType: EtherType.ipv6
     ).emit(into: &answer)
     IPv6Header(
-      nextHeader: IPProtocol.icmpv6, hopLimit: 64, source: router, destination: packet.source
+      nextHeader: IPProtocol.icmpV6, hopLimit: 64, source: router, destination: packet.source
     ).emit(payloadLength: message.count, into: &answer)
     answer.append(contentsOf: message)
     return true
@@ -102,7 +102,7 @@ public enum TooBig {
 
   /// Whether a packet is an ICMPv6 error or redirect, or ICMPv6 whose type cannot be read.
   private static func isError(_ upper: IPv6UpperLayer) -> Bool {
-    guard upper.protocolNumber == IPProtocol.icmpv6 else { return false }
+    guard upper.protocolNumber == IPProtocol.icmpV6 else { return false }
     guard upper.payload.count > 0 else { return true }
     let type = upper.payload.byte(0)
     return type < 128 || type == NeighborDiscoveryType.redirect.rawValue

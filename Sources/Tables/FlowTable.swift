@@ -81,10 +81,17 @@ public struct FlowTable: ~Copyable {
     let bucket = firstBucket(hash)
     // SAFETY: the bucket's number is masked, and slot numbers are below 12.
     let base = unsafe UnsafeRawPointer(buckets.pointer(bucket))
-    let matches = unsafe matchingTags(base, tag(hash))
-    guard matches != 0 else { return nil }
-    let slot = matches.trailingZeroBitCount >> 3
-    guard slot < Self.slotsPerBucket else { return nil }
+    let pattern = tag(hash) &* 0x0101_0101_0101_0101
+    let low = unsafe zeroBytes(base.loadUnaligned(fromByteOffset: 0, as: UInt64.self) ^ pattern)
+    let slot: Int
+    if low != 0 {
+      slot = low.trailingZeroBitCount >> 3
+    } else {
+      let high = unsafe base.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
+      let matches = zeroBytes(UInt64(high) ^ (pattern & 0xFFFF_FFFF)) & 0x8080_8080
+      guard matches != 0 else { return nil }
+      slot = 8 &+ (matches.trailingZeroBitCount >> 3)
+    }
     let record = unsafe base.loadUnaligned(fromByteOffset: 12 &+ slot &* 4, as: UInt32.self)
     guard record < UInt32(truncatingIfNeeded: entries.count) else { return nil }
     unsafe prefetch(entries.pointer(Int(record)))

@@ -94,6 +94,7 @@ extension Generator {
       sender: random.one(in: 5) ? address(.v4) : random.one(in: 6) ? IPAddress(v4: 0) : own,
       target: random.one(in: 4) ? own : address(.v4))
     if random.one(in: 20) { arp[random.number(0...5)] ^= 1 }
+    if random.one(in: 20) { arp[random.number(8...13)] ^= 1 }
     let destination: MACAddress = random.one(in: 10) ? MACAddress(0x0100_5E00_0001) : .broadcast
     record(
       linkType: 1, PacketComposer.ethernet(destination, sender.mac, type: 0x0806, arp))
@@ -112,7 +113,10 @@ extension Generator {
     if random.one(in: 5) { fields.destination = random.one(in: 2) ? target : routers }
     fields.hopLimit = random.one(in: 10) ? 64 : 255
     let options: [UInt8] = random.pick(
-      [[], [1, 1] + PacketComposer.bytes(sender.mac), [1, 0, 0, 0, 0, 0, 0, 0]], else: [])
+      [
+        [], [1, 1] + PacketComposer.bytes(sender.mac), [1, 1] + PacketComposer.bytes(.router),
+        [1, 0, 0, 0, 0, 0, 0, 0],
+      ], else: [])
     sendFromGuest(
       sender, fields, PacketComposer.neighbour(type: type, target: target, options: options))
   }
@@ -156,7 +160,8 @@ extension Generator {
     record(
       linkType: 1,
       PacketComposer.ethernet(
-        destination, sender.mac, type: type, PacketComposer.ip(fields, payload)))
+        destination, random.one(in: 12) ? MACAddress(0x02EE_0000_0098) : sender.mac, type: type,
+        PacketComposer.ip(fields, payload)))
   }
 
   // MARK: What does not belong there

@@ -7,6 +7,16 @@ public struct Scenario: Sendable {
   public var model: VPCModel
   public var options: ReferenceOptions
   public var packets: [ReferencePacket]
+
+  /// A scenario that somebody made up; `seed` then only names it.
+  public init(
+    seed: UInt64 = 0, model: VPCModel, options: ReferenceOptions, packets: [ReferencePacket]
+  ) {
+    self.seed = seed
+    self.model = model
+    self.options = options
+    self.packets = packets
+  }
 }
 
 /// Composes scenarios that visit as much of the contract as random traffic can.

@@ -49,7 +49,8 @@ extension ReferenceVPC {
       guard let service, services.isProperGroup(service, packet) else { return drop(.l2Multicast) }
     }
     if let service {
-      let outcome = services.answer(service, packet, from: nic, atNIC: options.atNIC)
+      let outcome = services.answer(
+        service, packet, from: nic, atNIC: options.atNIC, link: checkedSource(of: frame))
       return serviceVerdict(outcome, sender, dropDirection: direction)
     }
     // 4. Source.

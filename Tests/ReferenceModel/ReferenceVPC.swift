@@ -50,7 +50,8 @@ public struct ReferenceVPC: Sendable {
   private func addresses(of frame: Frame) -> (source: IPAddress, destination: IPAddress)? {
     switch frame.content {
     case .ip(let packet) where packet.addressesKnown: (packet.source, packet.destination)
-    case .arp(let octets) where octets.holds(0, 28):
+    case .arp(let octets)
+    where octets.holds(0, 28) && octets.u16(2) == 0x0800 && octets.u16(4) == 0x0604:
       (octets.address(.v4, 14), octets.address(.v4, 24))
     default: nil
     }
@@ -94,7 +95,13 @@ public struct ReferenceVPC: Sendable {
       return .drop(eni: eni, direction: "egress", .l2Multicast)
     }
     return serviceVerdict(
-      services.answerARP(octets, from: nics[sender]), sender, dropDirection: "egress")
+      services.answerARP(octets, from: nics[sender], link: checkedSource(of: frame)), sender,
+      dropDirection: "egress")
+  }
+
+  /// The Ethernet source of a frame that was taken at the network interface, where it counts.
+  func checkedSource(of frame: Frame) -> MACAddress? {
+    options.atNIC && frame.headerLength > 0 ? frame.sourceMAC : nil
   }
 
   /// The verdict of a service; what ends well spends the link-local allowance.
@@ -213,7 +220,10 @@ public struct ReferenceVPC: Sendable {
       let byAddress = isReachable ? routing.nic(origin.vpc, packet.destination) : nil
       if let receiver = byAddress {
         let nic = nics[receiver].nic
-        guard frame.destinationMAC == nic.mac else { return drop(.eniMAC, eni: nic.id) }
+        // The virtual router's address is the same on every host.
+        guard frame.destinationMAC == nic.mac || frame.destinationMAC == .router else {
+          return drop(.eniMAC, eni: nic.id)
+        }
         return deliver(packet, bytes: 14 + packet.length, to: receiver, at: now)
       }
       let byMAC = nics.indices.filter {

@@ -18,10 +18,14 @@ struct Services {
 
   // MARK: ARP (RFC 826)
 
-  func answerARP(_ octets: Octets, from nic: NetworkInterfaceState) -> ServiceOutcome {
+  /// - Parameter link: the frame's source, where it was taken at the network interface.
+  func answerARP(
+    _ octets: Octets, from nic: NetworkInterfaceState, link: MACAddress?
+  ) -> ServiceOutcome {
     guard octets.u16(0) == 1, octets.u16(2) == 0x0800, octets.u8(4) == 6, octets.u8(5) == 4,
       octets.u16(6) == 1
     else { return .drop(.serviceARP) }
+    if let link, link != nic.nic.mac || octets.mac(8) != nic.nic.mac { return .drop(.spoofMAC) }
     let sender = octets.address(.v4, 14)
     let target = octets.address(.v4, 24)
     guard sender.isUnspecified || nic.owns(sender) else { return .drop(.spoofIP) }
@@ -67,11 +71,26 @@ struct Services {
     }
   }
 
+  /// - Parameter link: the frame's source, where it was taken at the network interface.
   func answer(
+    _ kind: Kind, _ packet: ParsedPacket, from nic: NetworkInterfaceState, atNIC: Bool,
+    link: MACAddress?
+  ) -> ServiceOutcome {
+    let outcome = answer(kind, packet, from: nic, atNIC: atNIC)
+    // What is no sound message is that first; then its link-layer source counts.
+    let isForeign = link.map { $0 != nic.nic.mac } ?? false
+    switch outcome {
+    case .drop(.spoofMAC), .drop(.serviceDHCPServer), .drop(.serviceDHCP): return outcome
+    case .drop(.serviceND) where !isSoundND(packet): return outcome
+    default: return isForeign ? .drop(.spoofMAC) : outcome
+    }
+  }
+
+  private func answer(
     _ kind: Kind, _ packet: ParsedPacket, from nic: NetworkInterfaceState, atNIC: Bool
   ) -> ServiceOutcome {
     switch kind {
-    case .nd: return packet.fragment == nil ? answerND(packet, nic) : .drop(.serviceND)
+    case .nd: return packet.fragment == nil ? answerND(packet, nic, atNIC) : .drop(.serviceND)
     case .dhcpServer: return .drop(.serviceDHCPServer)
     case .dhcpv4:
       return packet.fragment == nil ? answerDHCPv4(packet, nic, atNIC) : .drop(.serviceDHCP)
@@ -81,18 +100,31 @@ struct Services {
 
   // MARK: Neighbour discovery (RFC 4861)
 
-  private func answerND(_ packet: ParsedPacket, _ nic: NetworkInterfaceState) -> ServiceOutcome {
+  /// The types of a solicitation's options and its first source link-layer address; nil when it is
+  /// no sound solicitation.
+  private func soundND(_ packet: ParsedPacket) -> (types: [UInt8], mac: MACAddress?)? {
     guard let icmp = packet.icmp, icmp.type == 133 || icmp.type == 135, icmp.code == 0,
-      packet.hopLimit == 255
-    else { return .drop(.serviceND) }
+      packet.hopLimit == 255, packet.fragment == nil
+    else { return nil }
+    let message = packet.transport(from: 0)
+    let fixedLength = icmp.type == 135 ? 24 : 8
+    guard message.originalLength >= fixedLength, message.holds(0, message.originalLength),
+      let options = neighbourOptions(message.dropFirst(fixedLength))
+    else { return nil }
+    // Section 7.1.1, 4.1: who has no address yet names no link-layer address.
+    if packet.source.isUnspecified && options.types.contains(1) { return nil }
+    return options
+  }
+
+  private func isSoundND(_ packet: ParsedPacket) -> Bool { soundND(packet) != nil }
+
+  private func answerND(
+    _ packet: ParsedPacket, _ nic: NetworkInterfaceState, _ atNIC: Bool
+  ) -> ServiceOutcome {
+    guard let options = soundND(packet), let icmp = packet.icmp else { return .drop(.serviceND) }
+    if atNIC, let mac = options.mac, mac != nic.nic.mac { return .drop(.spoofMAC) }
     let isSolicitation = icmp.type == 135
     let message = packet.transport(from: 0)
-    let fixedLength = isSolicitation ? 24 : 8
-    guard message.originalLength >= fixedLength, message.holds(0, fixedLength),
-      let options = neighbourOptions(message.dropFirst(fixedLength))
-    else { return .drop(.serviceND) }
-    // Section 7.1.1, 4.1: who has no address yet names no link-layer address.
-    if packet.source.isUnspecified && options.contains(1) { return .drop(.serviceND) }
     guard isOwnSource(packet.source, nic) else { return .drop(.spoofIP) }
     guard isSolicitation else {
       let isProper = packet.destination.isMulticast || nic.isRouter(packet.destination)
@@ -106,18 +138,20 @@ struct Services {
     return .drop(.serviceND)
   }
 
-  /// The types of the options; nil when they are malformed.
-  private func neighbourOptions(_ octets: Octets) -> [UInt8]? {
+  /// The types of the options and the address in the first of type 1; nil when they are malformed.
+  private func neighbourOptions(_ octets: Octets) -> (types: [UInt8], mac: MACAddress?)? {
     var types: [UInt8] = []
+    var mac: MACAddress?
     var offset = 0
     while offset < octets.originalLength {
       guard octets.holds(offset, 2) else { return nil }
       let length = Int(octets.u8(offset + 1)) * 8
-      guard length > 0, offset + length <= octets.originalLength else { return nil }
+      guard length > 0, octets.holds(offset, length) else { return nil }
       types.append(octets.u8(offset))
+      if octets.u8(offset) == 1 && mac == nil { mac = octets.mac(offset + 2) }
       offset += length
     }
-    return types
+    return (types, mac)
   }
 
   /// Whether a guest may speak to services from the address.
@@ -172,7 +206,8 @@ struct Services {
     -> ServiceOutcome
   {
     let message = packet.transport(from: 8)
-    guard nic.nic.addresses.contains(where: { $0.family == .v6 }), message.holds(0, 4), let options = dhcpv6Options(message.dropFirst(4))
+    guard nic.nic.addresses.contains(where: { $0.family == .v6 }), message.holds(0, 4),
+      let options = dhcpv6Options(message.dropFirst(4))
     else { return .drop(.serviceDHCP) }
     let type = message.u8(0)
     // RFC 8415 section 16: all but an information request name their client.

@@ -157,11 +157,11 @@ struct AttributionCase: CustomTestStringConvertible {
       frame: frame(tags: [0x8100, 0x8100, 0x8100], Fixture.ipv4("10.0.1.11", far)),
       expected: .ignore),
     .init(
-      testDescription: "cut behind the source address",
-      frame: Array(frame(Fixture.ipv4("10.0.1.11", far)).prefix(30)), expected: .guest(1)),
+      testDescription: "cut behind the IP header",
+      frame: Array(frame(Fixture.ipv4("10.0.1.11", far)).prefix(34)), expected: .guest(1)),
     .init(
-      testDescription: "cut before the source address",
-      frame: Array(frame(Fixture.ipv4("10.0.1.11", far)).prefix(29)), expected: .ignore),
+      testDescription: "cut within the IP header",
+      frame: Array(frame(Fixture.ipv4("10.0.1.11", far)).prefix(33)), expected: .ignore),
     .init(
       testDescription: "cut behind the MAC addresses",
       frame: Array(frame(from: Fixture.web, Fixture.ipv4(far, far)).prefix(12)),

@@ -155,21 +155,27 @@ import Wire
     #expect(answer.message?.renewalTime == nil)
     #expect(answer.message?.router == .of("10.0.1.1"))
     #expect(answer.destination == .of("10.0.1.11"))
-    #expect(outcome(message(.inform)) == .drop(.serviceDHCP))
+    #expect(outcome(message(.inform)) == .reply)
   }
 
   @Test func consumed() {
     #expect(outcome(message(.release) { $0.clientAddress = .of("10.0.1.10") }) == .consume)
     #expect(outcome(message(.decline) { $0.requestedAddress = .of("10.0.1.10") }) == .consume)
-    let elsewhere = message(.request) {
-      $0.requestedAddress = .of("10.0.1.10")
-      $0.serverIdentifier = .of("10.0.1.77")
-    }
-    #expect(outcome(elsewhere) == .consume)
+  }
+
+  /// A client that believes another server has to begin anew.
+  @Test func requestToAnotherServer() {
+    let answer = answer(
+      to: message(.request) {
+        $0.requestedAddress = .of("10.0.1.10")
+        $0.serverIdentifier = .of("10.0.1.77")
+      })
+    #expect(answer.message?.type == .nak)
+    #expect(answer.destination == .of("255.255.255.255"))
   }
 
   @Test func refused() {
-    for type in [.offer, .ack, .nak, .request] as [DHCPv4MessageType] {
+    for type in [.offer, .ack, .nak] as [DHCPv4MessageType] {
       #expect(outcome(message(type)) == .drop(.serviceDHCP))
     }
     // Relayed, not a request, and no IPv4 address.

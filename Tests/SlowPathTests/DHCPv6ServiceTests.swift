@@ -167,7 +167,8 @@ import Wire
       })
     #expect(answer?.status == status)
     #expect(answer?.identityAssociations == [])
-    #expect(outcome(message(.confirm)) == .consume)
+    // Without an address there is none that is not on the link.
+    #expect(outcome(message(.confirm)) == .reply)
   }
 
   @Test func informationRequest() {
@@ -178,26 +179,26 @@ import Wire
     let withAssociation = message(.informationRequest) {
       $0.identityAssociations = [Self.association()]
     }
-    #expect(outcome(withAssociation) == .drop(.serviceDHCP))
+    #expect(outcome(withAssociation) == .reply)
   }
 
   @Test func consumed() {
     #expect(outcome(message(.release, toServer: true)) == .consume)
     #expect(outcome(message(.decline, toServer: true)) == .consume)
-    for type in [.request, .renew] as [DHCPv6MessageType] {
-      let elsewhere = message(type) { $0.serverIdentifier = [0, 3, 0, 1, 1, 2, 3, 4, 5, 6] }
-      #expect(outcome(elsewhere) == .consume)
-    }
   }
 
-  /// RFC 8415 section 16: identifiers that are missing or must not be there.
+  /// There is one server, so whichever a client names is this one; but a client names itself
+  /// (RFC 8415 section 16).
   @Test func identifiers() {
-    for type in [.solicit, .confirm, .rebind] as [DHCPv6MessageType] {
-      #expect(outcome(message(type, toServer: true)) == .drop(.serviceDHCP))
+    for type in [.solicit, .confirm, .rebind, .request, .renew] as [DHCPv6MessageType] {
+      #expect(outcome(message(type)) == .reply)
+      #expect(outcome(message(type, toServer: true)) == .reply)
+      let elsewhere = message(type) { $0.serverIdentifier = [0, 3, 0, 1, 1, 2, 3, 4, 5, 6] }
+      #expect(outcome(elsewhere) == .reply)
       #expect(outcome(message(type) { $0.clientIdentifier = nil }) == .drop(.serviceDHCP))
     }
-    for type in [.request, .renew, .release, .decline] as [DHCPv6MessageType] {
-      #expect(outcome(message(type)) == .drop(.serviceDHCP))
+    for type in [.release, .decline] as [DHCPv6MessageType] {
+      #expect(outcome(message(type)) == .consume)
       let anonymous = message(type, toServer: true) { $0.clientIdentifier = nil }
       #expect(outcome(anonymous) == .drop(.serviceDHCP))
     }

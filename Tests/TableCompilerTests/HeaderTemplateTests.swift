@@ -15,21 +15,21 @@ import Wire
 
   @Test func `each underlay address has one endpoint`() throws {
     let compiled = try TableCompiler.compile(exampleModel())
-    let tables = compiled.tables
-    #expect(tables.endpoints.count == 3)
-    #expect(tables.mappings[0].endpoint == tables.mappings[1].endpoint)
-    #expect(tables.mappings[2].vpc == 1)
-    #expect(tables.mappings[2].mac == MACAddress(0x02_00_00_00_00_15))
+    #expect(compiled.tables.endpoints.count == 3)
+    #expect(compiled.tables.mappings[0].endpoint == compiled.tables.mappings[1].endpoint)
+    #expect(compiled.tables.mappings[2].vpc == 1)
+    #expect(compiled.tables.mappings[2].mac == MACAddress(0x02_00_00_00_00_15))
     for (index, text) in [
-      (tables.mappings[0].endpoint, "192.0.2.2"), (tables.mappings[2].endpoint, "192.0.2.3"),
-      (tables.gateways[0].endpoint, "192.0.2.254"),
+      (compiled.tables.mappings[0].endpoint, "192.0.2.2"),
+      (compiled.tables.mappings[2].endpoint, "192.0.2.3"),
+      (compiled.tables.gateways[0].endpoint, "192.0.2.254"),
     ] {
-      #expect(tables.endpoints[index].address == (try address(text)))
-      #expect(try tables.endpointsByAddress.lookup(scope: 0, address(text)) == index)
+      #expect(compiled.tables.endpoints[index].address == (try address(text)))
+      #expect(try compiled.tables.endpointsByAddress.lookup(scope: 0, address(text)) == index)
     }
-    #expect(try tables.endpointsByAddress.lookup(scope: 0, address("192.0.2.9")) == .none)
-    #expect(tables.gateways[0].vpc == 0 && tables.gateways[0].vni == 1)
-    #expect(tables.gateways[0].host == (try address("192.0.2.254")))
+    #expect(try compiled.tables.endpointsByAddress.lookup(scope: 0, address("192.0.2.9")) == .none)
+    #expect(compiled.tables.gateways[0].vpc == 0 && compiled.tables.gateways[0].vni == 1)
+    #expect(compiled.tables.gateways[0].host == (try address("192.0.2.254")))
   }
 
   @Test func `a Geneve header over IPv4, byte by byte`() throws {

@@ -8,23 +8,22 @@ import Wire
   private func route(
     _ compiled: CompiledTables, subnet: Int, _ text: String
   ) throws -> RouteRecord? {
-    let tables = compiled.tables
-    let table = tables.routeTables[tables.subnets[subnet].routeTable]
+    let table = compiled.tables.routeTables[compiled.tables.subnets[subnet].routeTable]
     let destination = try address(text)
     let trie = destination.family == .v4 ? table.v4 : table.v6
-    let index = tables.prefixes.lookup(trie, high: destination.high, low: destination.low)
-    return index == .none ? nil : tables.routes[index]
+    let index = compiled.tables.prefixes.lookup(trie, high: destination.high, low: destination.low)
+    return index == .none ? nil : compiled.tables.routes[index]
   }
 
   @Test(arguments: [
     ("10.0.1.20", RouteKind.local, TableIndex.none, ""),
     ("10.0.7.20", .blackhole, .none, "rtb-main/10.0.7.0/24"),
     ("fd00:10:0:1::b", .local, .none, ""),
-    ("fd00:11::1", .nic, 1, "rtb-main/pl-all"),
+    ("fd00:11::1", .nic, 1, "rtb-main/::/0"),
     ("10.9.3.4", .peering, 0, "rtb-main/10.9.0.0/16"),
     ("172.16.0.1", .nic, 0, "rtb-main/172.16.0.0/12"),
     // Longer than the CIDR route around it.
-    ("172.20.0.1", .nic, 1, "rtb-main/pl-all"),
+    ("172.20.0.1", .nic, 1, "rtb-main/172.20.0.0/16"),
     // A CIDR route wins over a prefix list's, and the first of two CIDR routes over the second.
     ("192.168.5.5", .blackhole, .none, "rtb-main/192.168.0.0/16"),
     ("8.8.8.8", .gateway, 0, "rtb-main/0.0.0.0/0"),
@@ -41,17 +40,16 @@ import Wire
 
   @Test func `of two CIDR routes at one prefix the first has the rule`() throws {
     let compiled = try TableCompiler.compile(exampleModel())
-    #expect(try route(compiled, subnet: 0, "192.168.5.5")?.rule == 13)
+    #expect(try route(compiled, subnet: 0, "192.168.5.5")?.rule == 12)
   }
 
   @Test func `a subnet without a table has local routes only`() throws {
     let compiled = try TableCompiler.compile(exampleModel())
-    let tables = compiled.tables
-    #expect(tables.subnets[1].routeTable == 1)
-    #expect(tables.subnets[2].routeTable == 1)
+    #expect(compiled.tables.subnets[1].routeTable == 1)
+    #expect(compiled.tables.subnets[2].routeTable == 1)
     #expect(try route(compiled, subnet: 1, "10.9.2.3")?.kind == .local)
     #expect(try route(compiled, subnet: 1, "10.0.1.10") == nil)
     #expect(try route(compiled, subnet: 1, "8.8.8.8") == nil)
-    #expect(tables.routeTables[1].v6 == .none)
+    #expect(compiled.tables.routeTables[1].v6 == .none)
   }
 }

@@ -1,12 +1,5 @@
 import Wire
 
-/// Protocol numbers of the packets that services read and write (IANA protocol numbers).
-package enum IPProtocol {
-  package static let icmp: UInt8 = 1
-  package static let udp: UInt8 = 17
-  package static let icmpv6: UInt8 = 58
-}
-
 /// An IPv4 packet (RFC 791).
 package struct IPv4View {
   package static let minimumHeaderLength = 20

@@ -45,7 +45,7 @@ package struct NeighborDiscoveryView {
   /// Whether the checksum is right between these addresses.
   package func hasRightChecksum(source: IPAddress, destination: IPAddress) -> Bool {
     var checksum = InternetChecksum(
-      source: source, destination: destination, protocolNumber: IPProtocol.icmpv6,
+      source: source, destination: destination, protocolNumber: IPProtocol.icmpV6,
       length: bytes.count)
     checksum.add(bytes)
     return checksum.value == 0
@@ -105,7 +105,7 @@ enum NeighborDiscovery {
   ) {
     message.storeBig16(0, at: 2)
     var checksum = InternetChecksum(
-      source: source, destination: destination, protocolNumber: IPProtocol.icmpv6,
+      source: source, destination: destination, protocolNumber: IPProtocol.icmpV6,
       length: message.count)
     checksum.add(message)
     message.storeBig16(checksum.value, at: 2)

@@ -26,10 +26,12 @@ extension ServiceResponder {
   }
 
   /// A solicitation that passes the checks of RFC 4861 sections 6.1.1 and 7.1.1 but the checksum,
-  /// which guests may leave to offload, and is not fragmented (RFC 6980); nil for anything else.
+  /// which guests may leave to offload, and is whole and not fragmented (RFC 6980); nil for
+  /// anything else.
   private func soundMessage(of packet: IPv6View) -> NeighborDiscoveryView? {
-    guard packet.hopLimit == 255, let upper = IPv6UpperLayer(packet), !upper.hasFragmentHeader,
-      upper.protocolNumber == IPProtocol.icmpv6,
+    guard packet.hopLimit == 255, !packet.isCut, let upper = IPv6UpperLayer(packet),
+      !upper.hasFragmentHeader,
+      upper.protocolNumber == IPProtocol.icmpV6,
       let message = NeighborDiscoveryView(upper.payload), message.code == 0
     else { return nil }
     let fromNowhere = packet.source.isUnspecified
@@ -112,7 +114,7 @@ extension ServiceResponder {
       source: mac, etherType: EtherType.ipv6
     ).emit(into: &answer)
     IPv6Header(
-      nextHeader: IPProtocol.icmpv6, hopLimit: 255, source: source, destination: destination
+      nextHeader: IPProtocol.icmpV6, hopLimit: 255, source: source, destination: destination
     ).emit(payloadLength: message.count, into: &answer)
     answer.append(contentsOf: message)
   }
