@@ -94,7 +94,15 @@ let package = Package(
       dependencies: [
         "Replay", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath", "CapturePort", "Wire",
       ]),
-    .testTarget(name: "TidyTests"),
+    .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
+    .testTarget(
+      name: "AllocationTests",
+      dependencies: [
+        "CMallocCounter", "ReferenceModel", "TableCompiler", "Datapath", "Tables", "VPCModel",
+        "Wire",
+      ]),
+    .testTarget(name: "LayoutTests", dependencies: ["Datapath", "Tables"]),
+    .testTarget(name: "TidyTests", dependencies: ["Wire"]),
     .target(
       name: "TestPackets", dependencies: ["Wire"], path: "Tests/TestPackets",
       swiftSettings: slowPath),
