@@ -7,6 +7,10 @@ let fastPath: [SwiftSetting] = [
   .strictMemorySafety(),
   .treatAllWarnings(as: .error),
   .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
+  // `@_noLocks` follows calls through the whole module, which only the optimising build compiles at
+  // once; a debug build, file by file, would refuse every call into another file.
+  .unsafeFlags(
+    ["-Xllvm", "-sil-disable-pass=performance-diagnostics"], .when(configuration: .debug)),
 ]
 
 let slowPath: [SwiftSetting] = [
@@ -90,7 +94,15 @@ let package = Package(
       dependencies: [
         "Replay", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath", "CapturePort", "Wire",
       ]),
-    .testTarget(name: "TidyTests"),
+    .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
+    .testTarget(
+      name: "AllocationTests",
+      dependencies: [
+        "CMallocCounter", "ReferenceModel", "TableCompiler", "Datapath", "Tables", "VPCModel",
+        "Wire",
+      ]),
+    .testTarget(name: "LayoutTests", dependencies: ["Datapath", "Tables"]),
+    .testTarget(name: "TidyTests", dependencies: ["Wire"]),
     .target(
       name: "TestPackets", dependencies: ["Wire"], path: "Tests/TestPackets",
       swiftSettings: slowPath),

@@ -9,13 +9,13 @@ extension Worker {
   /// - Returns: the connection's record, `none` when the packet has none.
   @inline(__always)
   mutating func commit(
-    _ packet: borrowing Packet, _ context: borrowing PacketContext,
+    _ context: inout PacketContext,
     _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     switch decision.action {
     case .none: return .none
     case .update:
-      advance(context, decision)
+      advance(&context, decision)
       count(decision.record, cost: context.cost, direction)
       if decision.kind == .tcp && context.tracker.isOver {
         endFlow(decision.record)
@@ -24,7 +24,7 @@ extension Worker {
       return decision.record
     case .create:
       if decision.record != .none { endFlow(decision.record) }
-      let record = create(packet, context, decision, direction, nic: nic)
+      let record = create(&context, decision, direction, nic: nic)
       if record != .none { count(record, cost: context.cost, direction) }
       return record
     }
@@ -32,38 +32,53 @@ extension Worker {
 
   @inline(__always)
   private mutating func advance(
-    _ context: borrowing PacketContext, _ decision: borrowing FlowDecision
+    _ context: inout PacketContext, _ decision: borrowing FlowDecision
   ) {
     let record = decision.record
-    if decision.side == 1 { flows.entries[record].flags.insert(.seenReply) }
-    let old = flows.entries[record].deadline
-    if decision.deadline != 0 { flows.entries[record].deadline = decision.deadline }
+    // SAFETY: `pointer` checks the bounds, and nothing moves entries.
+    let entry = unsafe flows.entries.pointer(Int(record))
+    if decision.side == 1 { unsafe entry.pointee.flags.insert(.seenReply) }
+    let old = unsafe entry.pointee.deadline
+    if decision.deadline != 0 { unsafe entry.pointee.deadline = decision.deadline }
     if decision.kind == .udp {
-      flows.entries[record].state = decision.udpCounts
+      unsafe entry.pointee.state = decision.udpCounts
     } else if decision.kind == .tcp {
-      flows.tracks[record] = context.tracker.track
-      flows.entries[record].state = context.tracker.state.rawValue
+      advanceTCP(&context, record)
     }
     // Later deadlines are found when the old one comes up; nearer ones must be armed anew.
     if decision.deadline != 0 && decision.deadline < old {
-      flows.wheel.remove(record)
-      flows.wheel.insert(record, deadline: decision.deadline)
+      rearm(record, deadline: decision.deadline)
     }
+  }
+
+  @inline(never)
+  private mutating func advanceTCP(_ context: inout PacketContext, _ record: UInt32) {
+    flows.tracks[record] = context.tracker.track
+    flows.entries[record].state = context.tracker.state.rawValue
+  }
+
+  @inline(never)
+  private mutating func rearm(_ record: UInt32, deadline: UInt64) {
+    flows.wheel.remove(record)
+    flows.wheel.insert(record, deadline: deadline)
   }
 
   @inline(__always)
   private func count(_ record: UInt32, cost: UInt64, _ direction: Direction) {
+    // SAFETY: `pointer` checks the bounds, and nothing moves entries.
+    let entry = unsafe flows.entries.pointer(Int(record))
     if direction == .egress {
-      flows.entries[record].packetsOut &+= 1
-      flows.entries[record].bytesOut &+= cost
+      unsafe entry.pointee.packetsOut &+= 1
+      unsafe entry.pointee.bytesOut &+= cost
     } else {
-      flows.entries[record].packetsIn &+= 1
-      flows.entries[record].bytesIn &+= cost
+      unsafe entry.pointee.packetsIn &+= 1
+      unsafe entry.pointee.bytesIn &+= cost
     }
   }
 
+  @inline(never)
   private mutating func create(
-    _ packet: borrowing Packet, _ context: borrowing PacketContext,
+    _ context: inout PacketContext,
     _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     guard let record = flows.insert(context.key, hash: context.hash, kind: decision.kind) else {
@@ -80,11 +95,12 @@ extension Worker {
     flows.wheel.insert(record, deadline: decision.deadline)
     if nics[nic].connections >= reservePerNIC { sharedConnections &+= 1 }
     nics[nic].connections &+= 1
-    note(packet, .connectionCreated, UInt64(decision.rule))
+    note(.connectionCreated, UInt64(decision.rule))
     return record
   }
 
   /// Forgets a connection.
+  @inline(never)
   mutating func endFlow(_ record: UInt32) {
     let nic = flows.entries[record].nic
     flows.wheel.remove(record)

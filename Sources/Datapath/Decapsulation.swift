@@ -32,7 +32,7 @@ extension Worker {
     unsafe FrameParser.parse(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
       offloaded: packet.flags.contains(.offloaded), into: &context.headers)
-    note(packet, .tunnel, UInt64(tunnel.vni))
+    note(.tunnel, UInt64(tunnel.vni))
     if !context.headers.hasAddresses {
       // Not an IP packet: nobody's, and judged as what it is.
       return judgeIngress(&packet, &context, tables)
@@ -69,17 +69,16 @@ extension Worker {
       drop(&packet, .parseTruncated, nic: .none)
       return nil
     }
-    let isGeneve = outer.destinationPort == 6081
-    // SAFETY: 8 bytes of the tunnel header are there.
-    let optionBytes = isGeneve ? Int(unsafe UnsafeRawPointer(packet.base).byte(offset) & 0x3F) &* 4 : 0
-    if offset &+ 8 &+ optionBytes <= end && offset &+ 8 &+ optionBytes > Int(packet.length) {
+    var isCut = false
+    let opened =
+      outer.destinationPort == 6081
+      ? unsafe openGeneve(
+        packet.base, at: offset, end: end, captured: Int(packet.length), isCut: &isCut)
+      : unsafe openVXLAN(packet.base, at: offset)
+    if isCut {
       drop(&packet, .parseTruncated, nic: .none)
       return nil
     }
-    let opened =
-      isGeneve
-      ? unsafe openGeneve(packet.base, at: offset, end: end)
-      : unsafe openVXLAN(packet.base, at: offset)
     guard let (vni, innerOffset) = opened, innerOffset <= Int(packet.length) else {
       drop(&packet, .tunnelHeader, nic: .none)
       return nil
@@ -92,9 +91,13 @@ extension Worker {
 
   /// RFC 8926 section 3.4: version 0, data packet, Ethernet inside, no critical option (we know
   /// none), options that fit.
+  ///
+  /// - Parameters:
+  ///   - end: where the outer packet ends by its own lengths.
+  ///   - captured: bytes that are there; `isCut` tells that the options are not.
   @unsafe
   private func openGeneve(
-    _ base: UnsafeMutableRawPointer, at offset: Int, end: Int
+    _ base: UnsafeMutableRawPointer, at offset: Int, end: Int, captured: Int, isCut: inout Bool
   ) -> (vni: UInt32, innerOffset: Int)? {
     // SAFETY: 8 bytes from `offset` are there.
     let bytes = UnsafeRawPointer(base)
@@ -105,14 +108,17 @@ extension Worker {
     guard first >> 6 == 0, second == 0, unsafe bytes.big16(offset + 2) == 0x6558,
       vniWord & 0xFF == 0, optionsEnd <= end
     else { return nil }
+    if optionsEnd > captured {
+      isCut = true
+      return nil
+    }
     var position = offset &+ 8
     while position < optionsEnd {
       // SAFETY: options come in words of 4 bytes, and `optionsEnd` is inside the captured bytes.
       let word = unsafe bytes.big32(position)
       let isCritical = word & 0x8000 != 0
-      let hasReservedBits = word & 0xE0 != 0
       position &+= 4 &+ Int(word & 0x1F) &* 4
-      if isCritical || hasReservedBits || position > optionsEnd { return nil }
+      if isCritical || position > optionsEnd { return nil }
     }
     return (vniWord >> 8, optionsEnd)
   }

@@ -11,14 +11,16 @@ extension Worker {
   ) {
     let nic = context.nic
     packet.direction = .egress
-    note(packet, .egress, UInt64(nic))
+    note(.egress, UInt64(nic))
     if !context.headers.faults.isEmpty {
       return drop(&packet, context.headers.faults.reason, nic: nic)
     }
-    note(
-      packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
-    if linkStep(&packet, context.headers, nic: nic, tables) { return }
-    let refusal = sourceStep(packet, context.headers, nic: nic, tables)
+    if isTracing {
+      note(
+        .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    }
+    if linkStep(&packet, &context, nic: nic, tables) { return }
+    let refusal = sourceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
 
     if context.headers.isFragment {
@@ -57,15 +59,15 @@ extension Worker {
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      packet, &context, .egress, nic: nic, &decision, tables)
+      &packet, &context, .egress, nic: nic, &decision, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
     if decision.needsGroups {
-      decision.rule = groupStep(packet, context.headers, .egress, nic: nic, tables)
+      decision.rule = groupStep(context.headers, .egress, nic: nic, tables)
       if decision.rule == 0 {
         return dropEgress(&packet, context.headers, .sgEgress, nic: nic, tables)
       }
     }
-    let isCached = hasCachedEgress(packet, decision, tables)
+    let isCached = hasCachedEgress(decision, tables)
     let destination: Destination
     if isCached {
       destination = Destination(bits: flows.entries[decision.record].destination)
@@ -78,7 +80,7 @@ extension Worker {
     guard
       leave(&packet, &context, decision, destination, nic: nic, tables)
     else { return }
-    let record = commit(packet, context, decision, .egress, nic: nic)
+    let record = commit(&context, decision, .egress, nic: nic)
     if record != .none && !isCached { cacheEgress(record, destination, tables) }
     deliver(&packet, &context, destination, nic: nic, tables)
   }
@@ -86,10 +88,10 @@ extension Worker {
   /// Whether the connection knows its destination and the ACL's consent from this generation.
   @inline(__always)
   private func hasCachedEgress(
-    _ packet: borrowing Packet, _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
+    _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     // A traced packet goes the long way, so that every step shows.
-    guard decision.action == .update, !packet.flags.contains(.traced) else { return false }
+    guard decision.action == .update, !isTracing else { return false }
     let record = decision.record
     return flows.entries[record].flags.contains(.egressCached)
       && flows.entries[record].generation == tables.generation
@@ -111,23 +113,24 @@ extension Worker {
   }
 
   /// Steps 8 and 9: the way, the network ACL across the subnet's edge, and who lives there.
+  @inline(never)
   private mutating func destinationStep(
     _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables,
     checksACL: Bool = true
   ) -> Destination? {
-    let way = routeStep(packet, headers, nic: nic, tables)
+    let way = routeStep(headers, nic: nic, tables)
     if case .drop(let reason, let rule) = way.outcome {
       drop(&packet, reason, nic: nic, rule: rule)
       return nil
     }
     if way.crossesEdge && checksACL {
-      let match = aclStep(packet, headers, .egress, subnet: tables.nics[nic].subnet, tables)
+      let match = aclStep(headers, .egress, subnet: tables.nics[nic].subnet, tables)
       if !match.allow {
         dropEgress(&packet, headers, .aclEgress, rule: match.rule, nic: nic, tables)
         return nil
       }
     }
-    let (destination, reason) = locate(packet, way.outcome, headers, nic: nic, tables)
+    let (destination, reason) = locate(way.outcome, headers, nic: nic, tables)
     if reason != .none {
       drop(&packet, reason, nic: nic)
       return nil
@@ -142,7 +145,7 @@ extension Worker {
     _ destination: Destination, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     if destination.kind != .nic {
-      let refusal = sizeStep(&packet, context.headers, destination, nic: nic, tables)
+      let refusal = sizeStep(&packet, &context, destination, nic: nic, tables)
       if refusal != .none {
         drop(&packet, refusal, nic: nic)
         return false
@@ -151,7 +154,7 @@ extension Worker {
       packet.direction = .local
     }
     let refusal = limitStep(
-      packet, cost: context.cost, creates: decision.action == .create,
+      now: packet.time, cost: context.cost, creates: decision.action == .create,
       replaces: decision.record != .none, .egress, nic: nic, tables)
     if refusal != .none {
       drop(&packet, refusal, nic: nic)
@@ -190,7 +193,7 @@ extension Worker {
     _ tables: borrowing RuleTables
   ) {
     let known = fragments.datagrams[datagram]
-    note(packet, .fragmentFollows, UInt64(known.rule))
+    note(.fragmentFollows, UInt64(known.rule))
     if known.reason != .none {
       return dropEgress(
         &packet, context.headers, known.reason, rule: known.rule, nic: nic, tables)
@@ -212,6 +215,7 @@ extension Worker {
   // MARK: Drops
 
   /// Drops a packet before its way was asked for; the direction still says where it would have gone.
+  @inline(never)
   mutating func dropEgress(
     _ packet: inout Packet, _ headers: borrowing Headers, _ reason: DropReason, rule: UInt32 = 0,
     nic: TableIndex, _ tables: borrowing RuleTables
@@ -224,21 +228,17 @@ extension Worker {
   mutating func leadsToLocalNIC(
     _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
-    // A descriptor that is not traced: this look ahead is no step of the judgement.
-    // SAFETY: the frame is not looked at.
-    let silent = unsafe Packet(base: silentFrame, length: 0, headroom: 0)
-    let way = routeStep(silent, headers, nic: nic, tables)
+    // This look ahead is no step of the judgement.
+    let wasTracing = isTracing
+    isTracing = false
+    defer { isTracing = wasTracing }
+    let way = routeStep(headers, nic: nic, tables)
     switch way.outcome {
     case .drop, .gateway: return false
     case .nic: return true
     case .inVPC:
-      let (destination, reason) = locate(silent, way.outcome, headers, nic: nic, tables)
+      let (destination, reason) = locate(way.outcome, headers, nic: nic, tables)
       return reason == .none && destination.kind == .nic
     }
-  }
-
-  /// An address to put in descriptors without a frame.
-  @unsafe private var silentFrame: UnsafeMutableRawPointer {
-    unsafe UnsafeMutableRawPointer(contexts.pointer(0))
   }
 }

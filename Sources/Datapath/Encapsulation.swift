@@ -5,17 +5,24 @@ extension Worker {
   /// Step 10: the path's size. Fragmentation of an IPv4 packet without DF is left to the owner.
   @inline(__always)
   mutating func sizeStep(
-    _ packet: inout Packet, _ headers: borrowing Headers, _ destination: Destination, nic: TableIndex,
-    _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, _ destination: Destination,
+    nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
     if !tables.host.isPresent { return .none }
     var limit = tables.host.innerMTU
     // Beyond an internet gateway, paths of 1500 bytes are all that AWS promises.
     if destination.kind == .gateway { limit = min(limit, 1500) }
-    if headers.datagramLength <= limit { return .none }
-    note(packet, .size, UInt64(headers.datagramLength), UInt64(limit))
+    if context.headers.datagramLength <= limit { return .none }
+    return refuseSize(&packet, &context, limit: limit, nic: nic)
+  }
+
+  @inline(never)
+  private mutating func refuseSize(
+    _ packet: inout Packet, _ context: inout PacketContext, limit: UInt32, nic: TableIndex
+  ) -> DropReason {
+    note(.size, UInt64(context.headers.datagramLength), UInt64(limit))
     packet.mtu = limit
-    if !headers.dontFragment {
+    if !context.headers.dontFragment {
       packet.flags.insert(.needsFragmentation)
       return .none
     }
@@ -34,7 +41,7 @@ extension Worker {
     nic: TableIndex, _ tables: borrowing RuleTables
   ) {
     packet.output = .underlay
-    trim(&packet, context.headers)
+    trim(&packet, &context)
     let endpoint: TableIndex
     let vni: UInt32
     if destination.kind == .gateway {
@@ -53,7 +60,7 @@ extension Worker {
       }
     }
     if endpoint == .none { return }
-    let port = entropyPort(context.headers)
+    let port = entropyPort(&context)
     if packet.flags.contains(.needsFragmentation) {
       packet.endpoint = endpoint
       packet.vni = vni
@@ -73,6 +80,7 @@ extension Worker {
   ///   - vni: 24 bits.
   ///   - entropyPort: the outer source port, the same for all packets of a flow.
   @inline(__always)
+  @_noLocks
   public func encapsulate(
     _ packet: inout Packet, endpoint index: TableIndex, vni: UInt32, entropyPort: UInt16,
     _ tables: borrowing RuleTables
@@ -101,18 +109,18 @@ extension Worker {
   /// The outer UDP source port: the same both ways of a flow and on every host, in the dynamic range
   /// that RFC 7348 section 5 recommends.
   @inline(__always)
-  func entropyPort(_ headers: borrowing Headers) -> UInt16 {
+  func entropyPort(_ context: inout PacketContext) -> UInt16 {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.
     var ports: UInt32 = 0
-    if headers.hasPorts && !headers.isFragment {
-      ports = UInt32(headers.sourcePort ^ headers.destinationPort) << 16
-        | UInt32(headers.sourcePort &+ headers.destinationPort)
+    if context.headers.hasPorts && !context.headers.isFragment {
+      ports = UInt32(context.headers.sourcePort ^ context.headers.destinationPort) << 16
+        | UInt32(context.headers.sourcePort &+ context.headers.destinationPort)
     }
-    let low = headers.sourceLow ^ headers.destinationLow
-    let high = headers.sourceHigh ^ headers.destinationHigh
-    let sum = headers.sourceLow &+ headers.destinationLow
+    let low = context.headers.sourceLow ^ context.headers.destinationLow
+    let high = context.headers.sourceHigh ^ context.headers.destinationHigh
+    let sum = context.headers.sourceLow &+ context.headers.destinationLow
     let mixed = (low ^ high &* 0x9E37_79B9_7F4A_7C15 ^ sum << 32)
-      &+ UInt64(ports) &* 0xC2B2_AE3D_27D4_EB4F &+ UInt64(headers.transport)
+      &+ UInt64(ports) &* 0xC2B2_AE3D_27D4_EB4F &+ UInt64(context.headers.transport)
     let product = mixed.multipliedFullWidth(by: 0x1656_67B1_9E37_79F9)
     let hash = product.high ^ product.low
     return 0xC000 | UInt16(truncatingIfNeeded: hash >> 24) & 0x3FFF
@@ -120,8 +128,8 @@ extension Worker {
 
   /// Cuts what is behind the IP packet: Ethernet padding must not leave (CVE-2020-35498's lesson).
   @inline(__always)
-  func trim(_ packet: inout Packet, _ headers: borrowing Headers) {
-    let end = UInt32(headers.networkOffset) &+ headers.datagramLength
+  func trim(_ packet: inout Packet, _ context: inout PacketContext) {
+    let end = UInt32(context.headers.networkOffset) &+ context.headers.datagramLength
     packet.originalLength = end
     packet.length = min(packet.length, end)
   }
@@ -155,7 +163,7 @@ enum OuterHeaderWriter {
   }
 
   /// Ethernet 14, IPv6 40, UDP 8, Geneve or VXLAN 8; the UDP checksum covers the inner frame.
-  @unsafe
+  @unsafe @inline(never)
   static func writeIPv6(
     _ base: UnsafeMutableRawPointer, _ template: UnsafePointer<EndpointRecord>, inner: UInt32,
     innerCaptured: Int, vni: UInt32, entropyPort: UInt16

@@ -10,22 +10,38 @@ extension Worker {
   /// - Returns: a drop reason (`ct.flags`, `ct.invalid`), or `none` with `decision` filled.
   @inline(__always)
   mutating func flowStep(
-    _ packet: borrowing Packet, _ context: inout PacketContext, _ direction: Direction,
+    _ packet: inout Packet, _ context: inout PacketContext, _ direction: Direction,
     nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     let isTCP = context.headers.transport == IPProtocol.tcp
     if isTCP && !TCPSegment.areFlagsPossible(context.headers.tcpFlags) { return .ctFlags }
-    if let record = liveRecord(context, now: packet.time) {
-      return known(packet, &context, record, direction, nic: nic, &decision, tables)
+    if let record = liveRecord(&context, now: packet.time) {
+      return known(&packet, &context, record, direction, nic: nic, &decision, tables)
     }
-    return unknown(packet, &context, direction, nic: nic, &decision, tables)
+    return unknown(&packet, &context, direction, nic: nic, &decision, tables)
   }
 
   /// The record of a connection that has not ended by time, or nil.
   @inline(__always)
-  private mutating func liveRecord(
-    _ context: borrowing PacketContext, now: UInt64
-  ) -> UInt32? {
+  private mutating func liveRecord(_ context: inout PacketContext, now: UInt64) -> UInt32? {
+    if context.candidate != .none {
+      // SAFETY: `pointer` checks the bounds.
+      let entry = unsafe flows.entries.pointer(Int(context.candidate))
+      if unsafe entry.pointee.identity == context.key.identity
+        && entry.pointee.addressWord == context.key.addressWord && entry.pointee.deadline > now
+        && entry.pointee.kind != .free && !context.key.isIPv6
+        && !entry.pointee.flags.contains(.isIPv6)
+      {
+        return context.candidate
+      }
+    }
+    return searchRecord(&context, now: now)
+  }
+
+  /// The same without a hint, and for IPv6. Out of line, and by reference: passing the key or the
+  /// table by value would copy them even when the hint was right.
+  @inline(never)
+  private mutating func searchRecord(_ context: inout PacketContext, now: UInt64) -> UInt32? {
     var found: UInt32?
     if context.candidate != .none && flows.holds(context.candidate, context.key) {
       found = context.candidate
@@ -42,36 +58,42 @@ extension Worker {
 
   @inline(__always)
   private mutating func known(
-    _ packet: borrowing Packet, _ context: inout PacketContext, _ record: UInt32,
+    _ packet: inout Packet, _ context: inout PacketContext, _ record: UInt32,
     _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
-    let kind = flows.entries[record].kind
+    // SAFETY: `pointer` checks the bounds, and nothing moves entries.
+    let entry = unsafe flows.entries.pointer(Int(record))
+    let kind = unsafe entry.pointee.kind
     decision.action = .update
     decision.record = record
     decision.kind = kind
     decision.state = .established
-    decision.rule = flows.entries[record].rule
-    let isFromOutside = flows.entries[record].flags.contains(.fromOutside)
+    decision.rule = unsafe entry.pointee.rule
+    let isFromOutside = unsafe entry.pointee.flags.contains(.fromOutside)
     decision.side = isFromOutside == (direction == .ingress) ? 0 : 1
-    switch kind {
-    case .udp:
-      decision.udpCounts = Self.countUDP(flows.entries[record].state, direction)
+    if kind == .udp {
+      decision.udpCounts = unsafe Self.countUDP(entry.pointee.state, direction)
       let isStream = decision.udpCounts & 0x0F >= 2 && decision.udpCounts >> 4 >= 2
       let timeout = isStream ? tables.nics[nic].udpStream : tables.nics[nic].udp
       decision.deadline = packet.time &+ timeout
+      note(.connectionFound, UInt64(decision.rule))
+      return .none
+    }
+    switch kind {
     case .tcp:
-      return knownTCP(packet, &context, direction, nic: nic, &decision, tables)
+      return knownTCP(&packet, &context, direction, nic: nic, &decision, tables)
     case .echo:
       decision.deadline = packet.time &+ 30_000_000_000
-    case .other, .free:
+    case .other, .free, .udp:
       decision.deadline = packet.time &+ 600_000_000_000
     }
-    note(packet, .connectionFound, UInt64(decision.rule))
+    note(.connectionFound, UInt64(decision.rule))
     return .none
   }
 
+  @inline(never)
   private mutating func knownTCP(
-    _ packet: borrowing Packet, _ context: inout PacketContext, _ direction: Direction,
+    _ packet: inout Packet, _ context: inout PacketContext, _ direction: Direction,
     nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     // SAFETY: the parser saw the whole TCP header.
@@ -89,16 +111,16 @@ extension Worker {
       }
     case .ignore: break
     case .invalid:
-      note(packet, .connectionInvalid, UInt64(state))
+      note(.connectionInvalid, UInt64(state))
       return .ctInvalid
     case .reopen:
       // Judged as a new connection; the old one goes when the packet is accepted.
       let old = decision.record
-      let refusal = unknown(packet, &context, direction, nic: nic, &decision, tables)
+      let refusal = unknown(&packet, &context, direction, nic: nic, &decision, tables)
       decision.record = old
       return refusal
     }
-    note(packet, .connectionFound, UInt64(decision.rule), UInt64(state))
+    note(.connectionFound, UInt64(decision.rule), UInt64(state))
     return .none
   }
 
@@ -115,7 +137,7 @@ extension Worker {
 
   @inline(never)
   private mutating func unknown(
-    _ packet: borrowing Packet, _ context: inout PacketContext, _ direction: Direction, nic: TableIndex,
+    _ packet: inout Packet, _ context: inout PacketContext, _ direction: Direction, nic: TableIndex,
     _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
     decision.record = .none
@@ -128,29 +150,29 @@ extension Worker {
       if isUntracked(context.headers, direction, nic: nic, tables) {
         decision.action = .none
         decision.state = .untracked
-        note(packet, .untracked)
+        note(.untracked)
         return .none
       }
       if context.headers.transport == IPProtocol.udp {
         decision.kind = .udp
         decision.udpCounts = Self.countUDP(0, direction)
         decision.deadline = packet.time &+ tables.nics[nic].udp
-      } else if !beginTCP(packet, &context, nic: nic, &decision, tables) {
+      } else if !beginTCP(&packet, &context, nic: nic, &decision, tables) {
         return .ctInvalid
       }
     case _ where context.headers.isICMP:
-      return beginICMP(packet, context.headers, direction, nic: nic, &decision)
+      return beginICMP(&packet, context.headers, direction, nic: nic, &decision)
     default:
       decision.kind = .other
       decision.deadline = packet.time &+ 600_000_000_000
     }
-    note(packet, .connectionNew)
+    note(.connectionNew)
     return .none
   }
 
   /// Begins to track a TCP connection; false when the segment may not begin one.
   private mutating func beginTCP(
-    _ packet: borrowing Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
     _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     // SAFETY: the parser saw the whole TCP header.
@@ -167,25 +189,25 @@ extension Worker {
   }
 
   private mutating func beginICMP(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
     _ decision: inout FlowDecision
   ) -> DropReason {
     if let isRequest = headers.isEchoRequest {
       if !isRequest { return .ctInvalid }
       decision.kind = .echo
       decision.deadline = packet.time &+ 30_000_000_000
-      note(packet, .connectionNew)
+      note(.connectionNew)
       return .none
     }
     decision.action = .none
     decision.state = .none
     if headers.isICMPError,
-      let record = quotedConnection(packet, headers, direction, nic: nic)
+      let record = quotedConnection(&packet, headers, direction, nic: nic)
     {
       decision.state = .related
       decision.rule = flows.entries[record].rule
       decision.needsGroups = false
-      note(packet, .related, UInt64(decision.rule))
+      note(.related, UInt64(decision.rule))
     }
     return .none
   }

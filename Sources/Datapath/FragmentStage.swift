@@ -15,7 +15,7 @@ extension Worker {
   mutating func fragmentStep(
     _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> FragmentOutcome {
-    note(packet, .fragment, UInt64(headers.fragmentOffset), headers.moreFragments ? 1 : 0)
+    note(.fragment, UInt64(headers.fragmentOffset), headers.moreFragments ? 1 : 0)
     let key = FragmentKey(headers, nic: nic, direction: direction)
     let offset = UInt32(headers.fragmentOffset)
     let length = headers.fragmentLength

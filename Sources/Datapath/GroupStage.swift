@@ -7,7 +7,7 @@ extension Worker {
   ///
   /// - Complexity: O(groups of the NIC); the number of rules does not matter.
   mutating func groupStep(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> UInt32 {
     let range = tables.nics[nic].groups
@@ -21,18 +21,18 @@ extension Worker {
       let match = tables.classifiers.match(
         group.classifiers.index(direction, headers.family), high: high, low: low, key: key)
       if match.rule != 0 {
-        note(packet, .groupAllows, UInt64(match.rule))
+        note(.groupAllows, UInt64(match.rule))
         return match.rule
       }
       position &+= 1
     }
-    note(packet, .groupsDeny, UInt64(range.count))
+    note(.groupsDeny, UInt64(range.count))
     return 0
   }
 
   /// The decision of a subnet's network ACL; a subnet without one lets everything pass.
   mutating func aclStep(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, subnet: TableIndex,
+    _ headers: borrowing Headers, _ direction: Direction, subnet: TableIndex,
     _ tables: borrowing RuleTables
   ) -> ClassifierMatch {
     let acl = tables.subnets[subnet].acl
@@ -41,7 +41,7 @@ extension Worker {
       tables.acls[acl].classifiers.index(direction, headers.family),
       high: direction == .egress ? headers.destinationHigh : headers.sourceHigh,
       low: direction == .egress ? headers.destinationLow : headers.sourceLow, key: headers.ruleKey)
-    note(packet, .acl, UInt64(match.rule), match.allow ? 1 : 0)
+    note(.acl, UInt64(match.rule), match.allow ? 1 : 0)
     return match
   }
 }

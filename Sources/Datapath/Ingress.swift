@@ -20,9 +20,12 @@ extension Worker {
     }
     packet.nic = nic
     if nic == .none { return drop(&packet, .eniNone, nic: nic) }
-    note(packet, .ingress, UInt64(nic))
-    note(packet, .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
-    let refusal = interfaceStep(packet, context, nic: nic, tables)
+    note(.ingress, UInt64(nic))
+    if isTracing {
+      note(
+        .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+    }
+    let refusal = interfaceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     packet.rule = 0
     judgeReception(&packet, &context, nic: nic, isLocal: false, tables)
@@ -34,8 +37,8 @@ extension Worker {
     _ packet: inout Packet, _ context: inout PacketContext, receiver: TableIndex,
     _ tables: borrowing RuleTables
   ) {
-    note(packet, .ingress, UInt64(receiver))
-    if !isForNIC(context.headers, receiver, tables) {
+    note(.ingress, UInt64(receiver))
+    if !isForNIC(&context, receiver, tables) {
       return drop(&packet, .eniNone, nic: receiver)
     }
     context.candidate = .none
@@ -48,10 +51,10 @@ extension Worker {
 
   /// Step 2: the address, and where it counts the MAC, are the interface's.
   private func interfaceStep(
-    _ packet: borrowing Packet, _ context: borrowing PacketContext, nic: TableIndex,
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> DropReason {
-    if context.publicAddress == .none && !isForNIC(context.headers, nic, tables) {
+    if context.publicAddress == .none && !isForNIC(&context, nic, tables) {
       return .eniNone
     }
     let checksMAC = packet.origin == .underlay || packet.flags.contains(.atNIC)
@@ -59,19 +62,19 @@ extension Worker {
       // SAFETY: the parser saw a whole Ethernet header.
       let target = unsafe UnsafeRawPointer(packet.base).mac(0)
       // Another host's guest may have sent it to the router, which is the same everywhere.
-      let isForRouter = target == .router && packet.origin == .underlay
-      if target != tables.nics[nic].mac && !isForRouter { return .eniMAC }
+      let isRouted = packet.origin == .underlay && target == .router
+      if target != tables.nics[nic].mac && !isRouted { return .eniMAC }
     }
     return .none
   }
 
   /// Whether the destination is an address of the NIC, or the NIC takes what is not.
   private func isForNIC(
-    _ headers: borrowing Headers, _ nic: TableIndex, _ tables: borrowing RuleTables
+    _ context: inout PacketContext, _ nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     !tables.nics[nic].sourceDestCheck
       || isAddress(
-        headers.destinationHigh, headers.destinationLow, headers.family,
+        context.headers.destinationHigh, context.headers.destinationLow, context.headers.family,
         of: tables.nics[nic].addresses, tables)
   }
 
@@ -95,13 +98,15 @@ extension Worker {
   ) {
     switch fragmentStep(&packet, context.headers, .ingress, nic: nic) {
     case .first(let datagram):
+      context.receivedFragment = datagram
       judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
-      recordFirstFragment(datagram, packet)
+      context.receivedFragment = .none
+      if packet.verdict == .drop { recordFirstFragment(datagram, packet) }
     case .drop(let reason):
       drop(&packet, reason, nic: nic)
     case .follows(let datagram):
       let known = fragments.datagrams[datagram]
-      note(packet, .fragmentFollows, UInt64(known.rule))
+      note(.fragmentFollows, UInt64(known.rule))
       if known.reason != .none {
         return drop(&packet, known.reason, nic: nic, rule: known.rule)
       }
@@ -119,18 +124,18 @@ extension Worker {
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      packet, &context, .ingress, nic: nic, &decision, tables)
+      &packet, &context, .ingress, nic: nic, &decision, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    let isCached = hasCachedIngress(packet, decision, tables)
+    let isCached = hasCachedIngress(decision, tables)
     if !isCached {
       let subnet = tables.nics[nic].subnet
       if !isInside(context.headers.source, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {
-        let match = aclStep(packet, context.headers, .ingress, subnet: subnet, tables)
+        let match = aclStep(context.headers, .ingress, subnet: subnet, tables)
         if !match.allow { return drop(&packet, .aclIngress, nic: nic, rule: match.rule) }
       }
     }
     if decision.needsGroups {
-      decision.rule = groupStep(packet, context.headers, .ingress, nic: nic, tables)
+      decision.rule = groupStep(context.headers, .ingress, nic: nic, tables)
       if decision.rule == 0 { return drop(&packet, .sgIngress, nic: nic) }
     }
     receive(
@@ -143,9 +148,9 @@ extension Worker {
 
   @inline(__always)
   private func hasCachedIngress(
-    _ packet: borrowing Packet, _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
+    _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
-    guard decision.action == .update, !packet.flags.contains(.traced) else { return false }
+    guard decision.action == .update, !isTracing else { return false }
     return flows.entries[decision.record].flags.contains(.ingressCached)
       && flows.entries[decision.record].generation == tables.generation
   }
@@ -173,10 +178,10 @@ extension Worker {
     rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     let refusal = limitStep(
-      packet, cost: context.cost, creates: decision.action == .create,
+      now: packet.time, cost: context.cost, creates: decision.action == .create,
       replaces: decision.record != .none, .ingress, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    _ = commit(packet, context, decision, .ingress, nic: nic)
+    _ = commit(&context, decision, .ingress, nic: nic)
     nics[nic].counters.packetsIn &+= 1
     nics[nic].counters.bytesIn &+= context.cost
     packet.verdict = .forward
@@ -185,8 +190,13 @@ extension Worker {
       packet.rule = rule
       packet.state = state
     }
+    if context.receivedFragment != .none {
+      // The receiver's own rule and state, whatever the sender's are.
+      fragments.datagrams[context.receivedFragment].rule = rule
+      fragments.datagrams[context.receivedFragment].state = state.rawValue
+    }
     if context.publicAddress != .none { translateDestination(&packet, context, tables) }
-    trim(&packet, context.headers)
+    trim(&packet, &context)
     // SAFETY: the parser saw a whole Ethernet header.
     unsafe packet.base.storeMAC(tables.nics[nic].mac, at: 0)
     unsafe packet.base.storeMAC(.router, at: 6)

@@ -10,40 +10,49 @@ extension Worker {
   /// - Returns: the first limit that refuses, in the order of the contract; `none` when charged.
   @inline(__always)
   mutating func limitStep(
-    _ packet: borrowing Packet, cost: UInt64, creates: Bool, replaces: Bool,
+    now: UInt64, cost: UInt64, creates: Bool, replaces: Bool,
     _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
-    let now = packet.time
+    // SAFETY: `pointer` checks the bounds; the state of a NIC never moves.
+    let state = unsafe nics.pointer(Int(nic))
     if creates {
-      if !replaces && !hasRoomForConnection(nic, now: now, tables) {
-        nics[nic].counters.connectionsExceeded &+= 1
-        return .limitConnections
-      }
-      if !nics[nic].connectionRate.admits(1, now: now, tables.nics[nic].connectionRate) {
-        return .limitConnectionRate
-      }
+      let refusal = connectionLimits(nic, now: now, replaces: replaces, tables)
+      if refusal != .none { return refusal }
     }
-    if !nics[nic].packets.admits(1, now: now, tables.nics[nic].packets) {
-      nics[nic].counters.packetsExceeded &+= 1
+    if unsafe !state.pointee.packets.admits(1, now: now, tables.nics[nic].packets) {
+      unsafe state.pointee.counters.packetsExceeded &+= 1
       return .limitPackets
     }
     if direction == .egress {
-      if !nics[nic].bandwidthOut.admits(cost, now: now, tables.nics[nic].bandwidthOut) {
-        nics[nic].counters.bandwidthOutExceeded &+= 1
+      if unsafe !state.pointee.bandwidthOut.admits(cost, now: now, tables.nics[nic].bandwidthOut) {
+        unsafe state.pointee.counters.bandwidthOutExceeded &+= 1
         return .limitBandwidth
       }
-      nics[nic].bandwidthOut.charge(cost, tables.nics[nic].bandwidthOut)
+      unsafe state.pointee.bandwidthOut.charge(cost, tables.nics[nic].bandwidthOut)
     } else {
-      if !nics[nic].bandwidthIn.admits(cost, now: now, tables.nics[nic].bandwidthIn) {
-        nics[nic].counters.bandwidthInExceeded &+= 1
+      if unsafe !state.pointee.bandwidthIn.admits(cost, now: now, tables.nics[nic].bandwidthIn) {
+        unsafe state.pointee.counters.bandwidthInExceeded &+= 1
         return .limitBandwidth
       }
-      nics[nic].bandwidthIn.charge(cost, tables.nics[nic].bandwidthIn)
+      unsafe state.pointee.bandwidthIn.charge(cost, tables.nics[nic].bandwidthIn)
     }
-    nics[nic].packets.charge(1, tables.nics[nic].packets)
-    if creates { nics[nic].connectionRate.charge(1, tables.nics[nic].connectionRate) }
-    note(packet, .limits, cost)
+    unsafe state.pointee.packets.charge(1, tables.nics[nic].packets)
+    if creates { unsafe state.pointee.connectionRate.charge(1, tables.nics[nic].connectionRate) }
+    note(.limits, cost)
     return .none
+  }
+
+  /// The limits on connections, asked before any other.
+  @inline(never)
+  private mutating func connectionLimits(
+    _ nic: TableIndex, now: UInt64, replaces: Bool, _ tables: borrowing RuleTables
+  ) -> DropReason {
+    if !replaces && !hasRoomForConnection(nic, now: now, tables) {
+      nics[nic].counters.connectionsExceeded &+= 1
+      return .limitConnections
+    }
+    let admits = nics[nic].connectionRate.admits(1, now: now, tables.nics[nic].connectionRate)
+    return admits ? .none : .limitConnectionRate
   }
 
   /// Whether a NIC may open one more connection: its allowance, its share of the table, the table.

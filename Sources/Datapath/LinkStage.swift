@@ -7,10 +7,34 @@ extension Worker {
   /// Steps 2 and 3 of egress. True when the packet has its verdict or goes to a service.
   @inline(__always)
   mutating func linkStep(
-    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> Bool {
-    switch headers.link {
-    case .ipv4, .ipv6: break
+    if !context.headers.isIP {
+      judgeOtherLink(&packet, context.headers.link, nic: nic)
+      return true
+    }
+    // SAFETY: the parser saw a whole Ethernet header.
+    let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+    let isGroup =
+      target.isMulticast && !packet.flags.contains(.rawIP)
+      || context.headers.destination.isMulticast || context.headers.destination.isLimitedBroadcast
+    if mayBeService(&context) {
+      if serviceStep(&packet, context.headers, isGroup: isGroup, nic: nic, tables) { return true }
+    }
+    if isGroup {
+      dropEgress(&packet, context.headers, .l2Multicast, nic: nic, tables)
+      return true
+    }
+    return false
+  }
+
+  /// ARP goes to its service; nothing else that is not IP leaves a guest.
+  @inline(never)
+  private mutating func judgeOtherLink(
+    _ packet: inout Packet, _ link: LinkPayload, nic: TableIndex
+  ) {
+    switch link {
     case .arp:
       // SAFETY: the parser saw a whole Ethernet header.
       let target = unsafe UnsafeRawPointer(packet.base).mac(0)
@@ -19,37 +43,19 @@ extension Worker {
       } else {
         punt(&packet, .arp)
       }
-      return true
-    case .vlan:
-      drop(&packet, .l2VLAN, nic: nic)
-      return true
-    case .other, .truncated:
-      drop(&packet, .l2Ethertype, nic: nic)
-      return true
+    case .vlan: drop(&packet, .l2VLAN, nic: nic)
+    case .other, .truncated, .ipv4, .ipv6: drop(&packet, .l2Ethertype, nic: nic)
     }
-    // SAFETY: the parser saw a whole Ethernet header.
-    let target = unsafe UnsafeRawPointer(packet.base).mac(0)
-    let isGroup =
-      target.isMulticast && !packet.flags.contains(.rawIP) || headers.destination.isMulticast
-      || headers.destination.isLimitedBroadcast
-    if Self.mayBeService(headers) {
-      if serviceStep(&packet, headers, isGroup: isGroup, nic: nic, tables) { return true }
-    }
-    if isGroup {
-      dropEgress(&packet, headers, .l2Multicast, nic: nic, tables)
-      return true
-    }
-    return false
   }
 
   /// A cheap look at what neighbour discovery and DHCP have in common.
   @inline(__always)
-  private static func mayBeService(_ headers: borrowing Headers) -> Bool {
-    if headers.transport == IPProtocol.udp {
-      return headers.destinationPort == 67 || headers.destinationPort == 68
-        || headers.destinationPort == 546 || headers.destinationPort == 547
+  private func mayBeService(_ context: inout PacketContext) -> Bool {
+    if context.headers.transport == IPProtocol.udp {
+      let port = context.headers.destinationPort
+      return port &- 67 < 2 || port &- 546 < 2
     }
-    return headers.isICMP
+    return context.headers.isICMP
   }
 
   /// Neighbour discovery and DHCP. True when the packet goes to a service or is refused by one.
@@ -58,13 +64,17 @@ extension Worker {
     _ packet: inout Packet, _ headers: borrowing Headers, isGroup: Bool, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> Bool {
-    if headers.isFragment { return false }
     if headers.isICMP {
       // RFC 4861: router and neighbour solicitations and advertisements, redirect.
       guard headers.family == .v6, headers.icmpType >= 133, headers.icmpType <= 137 else {
         return false
       }
       if isGroup && !Self.isProperGroup(headers) { return false }
+      // RFC 6980: such messages must not come in pieces.
+      if headers.isFragment {
+        dropEgress(&packet, headers, .serviceND, nic: nic, tables)
+        return true
+      }
       punt(&packet, .neighborDiscovery)
       if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
       return true
@@ -76,16 +86,27 @@ extension Worker {
     case (.v4, _, 67):
       let isRouted = !isGroup && isRouter(headers, nic: nic, tables)
       guard headers.destination.isLimitedBroadcast || isRouted else { return false }
-      punt(&packet, .dhcp4)
-      return true
+      return serveDHCP(&packet, headers, .dhcp4, nic: nic, tables)
     case (.v6, _, 547):
       // All_DHCP_Relay_Agents_and_Servers, RFC 8415 section 7.1.
       let isServers = headers.destination == IPAddress(v6: 0xFF02_0000_0000_0000, 0x0001_0002)
       guard isServers || !isGroup && isRouter(headers, nic: nic, tables) else { return false }
-      punt(&packet, .dhcp6)
-      return true
+      return serveDHCP(&packet, headers, .dhcp6, nic: nic, tables)
     default: return false
     }
+  }
+
+  /// A message in pieces is no client's: it fits the smallest link.
+  private mutating func serveDHCP(
+    _ packet: inout Packet, _ headers: borrowing Headers, _ service: Service, nic: TableIndex,
+    _ tables: borrowing RuleTables
+  ) -> Bool {
+    if headers.isFragment {
+      dropEgress(&packet, headers, .serviceDHCP, nic: nic, tables)
+    } else {
+      punt(&packet, service)
+    }
+    return true
   }
 
   /// Whether a neighbour discovery message went to the group that RFC 4861 has for it: all routers,
@@ -115,7 +136,7 @@ extension Worker {
   }
 
   private mutating func punt(_ packet: inout Packet, _ service: Service) {
-    note(packet, .service, UInt64(service.rawValue))
+    note(.service, UInt64(service.rawValue))
     packet.verdict = .punt
     packet.service = service
   }
@@ -123,24 +144,27 @@ extension Worker {
   /// Step 4: the packet's source is the sender's own.
   @inline(__always)
   mutating func sourceStep(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> DropReason {
     if packet.flags.contains(.atNIC) && !packet.flags.contains(.rawIP) {
       // SAFETY: the parser saw a whole Ethernet header.
       if unsafe UnsafeRawPointer(packet.base).mac(6) != tables.nics[nic].mac { return .spoofMAC }
     }
-    if headers.sourceLow == headers.destinationLow && headers.sourceHigh == headers.destinationHigh {
+    if context.headers.sourceLow == context.headers.destinationLow
+      && context.headers.sourceHigh == context.headers.destinationHigh
+    {
       return .spoofIP
     }
     let isChecked = tables.nics[nic].sourceDestCheck
     if isChecked
       && !isAddress(
-        headers.sourceHigh, headers.sourceLow, headers.family, of: tables.nics[nic].addresses,
-        tables)
+        context.headers.sourceHigh, context.headers.sourceLow, context.headers.family,
+        of: tables.nics[nic].addresses, tables)
     {
       return .spoofIP
     }
-    note(packet, .source, isChecked ? 1 : 0)
+    note(.source, isChecked ? 1 : 0)
     return .none
   }
 }

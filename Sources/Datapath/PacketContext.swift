@@ -18,6 +18,8 @@ struct PacketContext: ~Copyable {
   var publicAddress: TableIndex
   /// The datagram whose first fragment this is, until the sender's verdict on it is remembered.
   var firstFragment: UInt32
+  /// The same at the receiver.
+  var receivedFragment: UInt32
   /// Of a TCP packet: the connection as it will be when the packet is accepted.
   var tracker: TCPTracker
 
@@ -31,6 +33,7 @@ struct PacketContext: ~Copyable {
     hasKey = false
     publicAddress = .none
     firstFragment = .none
+    receivedFragment = .none
     tracker = TCPTracker(state: .none, track: TCPTrack(), seenReply: false)
   }
 }

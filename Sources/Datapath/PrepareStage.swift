@@ -5,29 +5,32 @@ import Wire
 // accesses that the judgement will need. Nothing here depends on connections or allowances.
 
 extension Worker {
-  mutating func prepare(_ packet: inout Packet, _ index: Int, _ tables: borrowing RuleTables) {
+  mutating func prepare(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
+  ) {
     packet.verdict = .pending
     packet.reason = .none
     packet.rule = 0
     packet.output = .nowhere
     packet.state = .none
-    contexts[index].candidate = .none
-    contexts[index].hasKey = false
-    contexts[index].publicAddress = .none
-    contexts[index].firstFragment = .none
+    context.candidate = .none
+    context.hasKey = false
+    context.publicAddress = .none
+    context.firstFragment = .none
+    context.receivedFragment = .none
+    if packet.flags.contains(.traced) { trace.clear() }
     if packet.origin == .underlay {
-      // SAFETY: slots of worker memory stay where they are, and no other access is under way.
-      unsafe decapsulate(&packet, &contexts.pointer(index).pointee, tables)
+      isTracing = packet.flags.contains(.traced)
+      decapsulate(&packet, &context, tables)
       if packet.verdict != .pending { return }
     } else {
       // SAFETY: the owner vouches for `length` bytes at `base`.
       unsafe FrameParser.parse(
         packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
-        offloaded: packet.flags.contains(.offloaded), into: &contexts[index].headers)
-      contexts[index].nic = packet.nic
+        offloaded: packet.flags.contains(.offloaded), into: &context.headers)
+      context.nic = packet.nic
     }
-    // SAFETY: as above.
-    unsafe prepareKey(packet, &contexts.pointer(index).pointee)
+    prepareKey(packet, &context)
   }
 
   @inline(__always)
@@ -77,6 +80,7 @@ extension Worker {
       key.remoteHigh = headers.sourceHigh
       key.remoteLow = headers.sourceLow
     }
+    key.seal()
   }
 }
 

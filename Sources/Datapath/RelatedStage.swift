@@ -7,7 +7,7 @@ import Wire
 extension Worker {
   /// The live connection that an ICMP error is about, or nil.
   mutating func quotedConnection(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
+    _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> UInt32? {
     guard let quote = unsafe QuotedPacket(packet.base, length: Int(packet.length), headers) else {
       return nil

@@ -16,7 +16,7 @@ extension Worker {
   ///
   /// - Returns: the way, and whether it leads across the subnet's edge, where the network ACL stands.
   mutating func routeStep(
-    _ packet: borrowing Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
+    _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> (outcome: RouteOutcome, crossesEdge: Bool) {
     let vpc = tables.nics[nic].vpc
     let subnet = tables.nics[nic].subnet
@@ -25,7 +25,7 @@ extension Worker {
       return (.drop(.routeNone, rule: 0), false)
     }
     if isInside(headers.destination, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {
-      note(packet, .sameSubnet)
+      note(.sameSubnet)
       return (.inVPC(vpc), false)
     }
     let table = tables.routeTables[tables.subnets[subnet].routeTable]
@@ -33,11 +33,11 @@ extension Worker {
       headers.family == .v4 ? table.v4 : table.v6, high: headers.destinationHigh,
       low: headers.destinationLow)
     guard found != .none else {
-      note(packet, .routeMissing)
+      note(.routeMissing)
       return (.drop(.routeNone, rule: 0), true)
     }
     let route = tables.routes[found]
-    note(packet, .route, UInt64(route.rule), UInt64(route.kind.rawValue))
+    note(.route, UInt64(route.rule), UInt64(route.kind.rawValue))
     switch route.kind {
     case .local: return (.inVPC(vpc), true)
     case .blackhole: return (.drop(.routeBlackhole, rule: route.rule), true)
@@ -56,16 +56,16 @@ extension Worker {
 
   /// Who lives at the end of a way; `none` as reason when somebody does.
   mutating func locate(
-    _ packet: borrowing Packet, _ outcome: RouteOutcome, _ headers: borrowing Headers, nic: TableIndex,
+    _ outcome: RouteOutcome, _ headers: borrowing Headers, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> (destination: Destination, reason: DropReason) {
     switch outcome {
     case .drop(let reason, _): return (Destination(bits: 0), reason)
     case .nic(let index):
-      note(packet, .atNIC, UInt64(index))
+      note(.atNIC, UInt64(index))
       return (Destination(.nic, index), .none)
     case .gateway(let index):
-      note(packet, .throughGateway, UInt64(index))
+      note(.throughGateway, UInt64(index))
       let isTranslated =
         headers.family == .v6 || publicAddress(of: nic, headers, tables) != .none
       return (Destination(.gateway, index), isTranslated ? .none : .natNone)
@@ -73,7 +73,7 @@ extension Worker {
       let found = tables.addresses.lookup(scope: vpc, headers.destination)
       if found == .none { return (Destination(bits: 0), .mappingNone) }
       let location = Location(bits: found)
-      note(packet, location.isMapping ? .atMapping : .atNIC, UInt64(location.index))
+      note(location.isMapping ? .atMapping : .atNIC, UInt64(location.index))
       return (Destination(location), .none)
     }
   }

@@ -54,8 +54,8 @@ struct TCPTracker: ~Copyable {
       side.maxEnd = side.end &+ side.maxWindow
       track.sides.0 = side
       // The handshake was not seen: scales are unknown, so windows are guesses and not enforced.
-      track.flags.0 = [.sackPermitted, .liberal]
-      track.flags.1 = [.sackPermitted, .liberal]
+      track.flags.0 = TCPSideFlags.sackPermitted.union(.liberal)
+      track.flags.1 = TCPSideFlags.sackPermitted.union(.liberal)
     }
   }
 
@@ -168,7 +168,7 @@ struct TCPTracker: ~Copyable {
     track.lastEnd = segment.end
     track.lastWindow = segment.window
     if segment.kind == .syn && side == 0 {
-      track.lastFlags = []
+      track.lastFlags = TCPSideFlags()
       track.lastScale = 0
       if segment.options.hasWindowScale {
         track.lastFlags.insert(.windowScale)

@@ -82,6 +82,7 @@ public struct Trace: ~Copyable {
 
   mutating func clear() { count = 0 }
 
+  @inline(never)
   mutating func record(_ step: TraceStep, _ a: UInt64, _ b: UInt64) {
     guard count < Self.capacity else { return }
     events[count] = TraceEvent(step: step, a: a, b: b)

@@ -13,7 +13,7 @@ extension Worker {
     let index = publicAddress(of: nic, headers, tables)
     guard index != .none else { return }
     let record = tables.nicPublicAddresses[index]
-    note(packet, .translated, UInt64(index))
+    note(.translated, UInt64(index))
     let translation = Translation(
       old: record.privateAddress.v4Bits, new: record.publicAddress.v4Bits)
     unsafe translation.rewrite(
@@ -25,7 +25,7 @@ extension Worker {
     _ packet: inout Packet, _ context: borrowing PacketContext, _ tables: borrowing RuleTables
   ) {
     let record = tables.nicPublicAddresses[context.publicAddress]
-    note(packet, .translated, UInt64(context.publicAddress), 1)
+    note(.translated, UInt64(context.publicAddress), 1)
     let translation = Translation(
       old: record.publicAddress.v4Bits, new: record.privateAddress.v4Bits)
     unsafe translation.rewrite(

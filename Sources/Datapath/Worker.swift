@@ -19,6 +19,8 @@ public struct Worker: ~Copyable {
   let contexts: WorkerMemory<PacketContext>
   /// The steps of the last packet with `PacketFlags.traced`.
   public internal(set) var trace = Trace()
+  /// The packet that is being judged is traced.
+  var isTracing = false
   /// Connections beyond the NICs' reserves, and how many there may be.
   var sharedConnections: UInt32 = 0
   let sharedCapacity: UInt32
@@ -75,39 +77,42 @@ public struct Worker: ~Copyable {
   ///   - packets: at most `burstCapacity`; times never go back.
   ///   - tables: of one generation, for the whole burst.
   /// - Complexity: O(count).
+  @_noLocks
   public mutating func process(
     _ packets: UnsafeMutableBufferPointer<Packet>, _ tables: borrowing RuleTables
   ) {
     let count = packets.count
     precondition(count <= Self.burstCapacity)
     // Three passes, so that the memory a packet needs is on its way while others are worked on.
+    // SAFETY, of all three: `index` is below the buffer's count; contexts stay where they are, and
+    // no other access to one is under way.
     for index in 0..<count {
-      // SAFETY: `index` is below the buffer's count.
-      unsafe prepare(&packets[index], index, tables)
+      unsafe prepare(&packets[index], &contexts.pointer(index).pointee, tables)
     }
-    for index in 0..<count where contexts[index].hasKey {
-      if let candidate = flows.prefetchCandidate(contexts[index].hash) {
-        contexts[index].candidate = candidate
+    for index in 0..<count {
+      let context = unsafe contexts.pointer(index)
+      guard unsafe context.pointee.hasKey else { continue }
+      if let candidate = unsafe flows.prefetchCandidate(context.pointee.hash) {
+        unsafe context.pointee.candidate = candidate
       }
     }
     for index in 0..<count {
-      // SAFETY: as above.
-      unsafe judge(&packets[index], index, tables)
+      unsafe judge(&packets[index], &contexts.pointer(index).pointee, tables)
     }
   }
 
+  @inline(__always)
   private mutating func judge(
-    _ packet: inout Packet, _ index: Int, _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) {
     if flows.wheel.isBehind(packet.time) { expireFlows(packet.time) }
-    if packet.flags.contains(.traced) { trace.clear() }
+    isTracing = packet.flags.contains(.traced)
     if packet.verdict == .pending {
-      switch packet.origin {
-      // SAFETY: slots of worker memory stay where they are, and no other access is under way.
-      case .guest: unsafe judgeEgress(&packet, &contexts.pointer(index).pointee, tables)
-      case .captured, .underlay:
+      if packet.origin == .guest {
+        judgeEgress(&packet, &context, tables)
+      } else {
         packet.direction = .ingress
-        unsafe judgeIngress(&packet, &contexts.pointer(index).pointee, tables)
+        judgeIngress(&packet, &context, tables)
       }
     }
     if packet.rule != 0 && packet.verdict != .punt { hits[packet.rule] &+= 1 }
@@ -116,6 +121,7 @@ public struct Worker: ~Copyable {
   /// Takes one packet of a NIC's link-local allowance, for a service that answered or consumed.
   ///
   /// - Returns: false when the allowance is used up; nothing is taken then.
+  @_noLocks
   public mutating func chargeLinkLocal(
     nic: TableIndex, time: UInt64, _ tables: borrowing RuleTables
   ) -> Bool {
@@ -129,6 +135,7 @@ public struct Worker: ~Copyable {
   }
 
   /// Counts a drop that the slow path decided.
+  @_noLocks
   public mutating func countDrop(nic: TableIndex, _ reason: DropReason) {
     drops[Int(nic) &* 64 &+ Int(reason.rawValue)] &+= 1
   }
@@ -145,9 +152,7 @@ public struct Worker: ~Copyable {
   }
 
   @inline(__always)
-  mutating func note(
-    _ packet: borrowing Packet, _ step: TraceStep, _ a: UInt64 = 0, _ b: UInt64 = 0
-  ) {
-    if packet.flags.contains(.traced) { trace.record(step, a, b) }
+  mutating func note(_ step: TraceStep, _ a: UInt64 = 0, _ b: UInt64 = 0) {
+    if isTracing { trace.record(step, a, b) }
   }
 }

@@ -10,7 +10,9 @@ extension ReplaySession {
     var lines = ["packet \(entry.number) of \(options.captures[file]), \(bytes)"]
     lines.append("  " + attribution(of: entry, outcome))
     if entry.packet >= 0 {
-      for number in 0..<worker.trace.count { lines.append("  " + explain(worker.trace[number])) }
+      let steps = (0..<worker.trace.count).map { worker.trace[$0] }
+      let isLaterFragment = steps.contains { $0.step == .fragment && $0.a > 0 }
+      lines += steps.map { "  " + explain($0, isLaterFragment: isLaterFragment) }
     }
     lines.append("  verdict: " + names.sentence(outcome))
     return lines.joined(separator: "\n") + "\n"
@@ -30,13 +32,15 @@ extension ReplaySession {
 
 // One step of the engine's trace in words.
 extension ReplaySession {
-  func explain(_ event: TraceEvent) -> String {
+  func explain(_ event: TraceEvent, isLaterFragment: Bool) -> String {
     let rule = names.rule(UInt32(truncatingIfNeeded: event.a))
     return switch event.step {
     case .egress: "egress: judged as sent by \(names.nic(UInt32(truncatingIfNeeded: event.a)))"
     case .ingress:
       "ingress: judged as received by \(names.nic(UInt32(truncatingIfNeeded: event.a)))"
-    case .parsed: "parsed: \(traffic(event.a)), \(event.b) bytes of IP"
+    case .parsed:
+      "parsed: \(isLaterFragment ? laterFragment(event.a) : traffic(event.a)), "
+        + "\(event.b) bytes of IP"
     case .service: "service: \(service(event.a))"
     case .source:
       event.a == 0 ? "source: not checked" : "source: an address of the network interface"
@@ -49,7 +53,7 @@ extension ReplaySession {
     case .related: "connection: an ICMP error about a tracked connection\(because(rule))"
     case .untracked: "connection: the flow is untracked; rules judge every packet"
     case .groupAllows: "security groups: allowed\(because(rule))"
-    case .groupsDeny: "security groups: none of the \(event.a) groups allows it"
+    case .groupsDeny: "security groups: \(refusal(ofGroups: event.a))"
     case .sameSubnet: "route: the destination is in the same subnet"
     case .route: "route: \(route(event.b))\(because(rule))"
     case .routeMissing: "route: none to the destination"
@@ -65,6 +69,14 @@ extension ReplaySession {
     case .limits: "limits: \(event.a) bytes are within all allowances"
     case .connectionCreated: "connection: created\(because(rule))"
     case .tunnel: "tunnel: decapsulated, VNI \(event.a)"
+    }
+  }
+
+  private func refusal(ofGroups count: UInt64) -> String {
+    switch count {
+    case 0: "the network interface has none, so nothing is allowed"
+    case 1: "no rule of the one group allows it"
+    default: "no rule of the \(count) groups allows it"
     }
   }
 
@@ -85,6 +97,13 @@ extension ReplaySession {
     case 132: "SCTP to port \(low)"
     case let number: "protocol \(number)"
     }
+  }
+
+  /// A later fragment has no ports, type or code to show.
+  private func laterFragment(_ key: UInt64) -> String {
+    let number = key >> 16 & 0xFF
+    let name = [1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP"][number]
+    return "a later fragment of \(name ?? "protocol \(number)")"
   }
 
   private func service(_ raw: UInt64) -> String {

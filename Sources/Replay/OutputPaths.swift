@@ -5,6 +5,8 @@ struct FileIdentity: Equatable {
   var device: UInt64
   var inode: UInt64
   var isRegular: Bool
+  /// A pipe, socket or device, which gives its bytes only once.
+  var isStream: Bool
   /// Bytes of a regular file; nil for pipes and devices.
   var size: Double?
 
@@ -15,6 +17,7 @@ struct FileIdentity: Equatable {
     device = UInt64(status.st_dev)
     inode = UInt64(status.st_ino)
     isRegular = status.st_mode & S_IFMT == S_IFREG
+    isStream = !isRegular && status.st_mode & S_IFMT != S_IFDIR
     size = isRegular ? Double(status.st_size) : nil
   }
 }
@@ -33,13 +36,13 @@ enum OutputPaths {
       for input in options.captures + options.models where isSame(output.path, input) {
         throw .usage(
           what: "\(output.option) \(output.path)",
-          why: "it would overwrite the input \(input); choose another file")
+          why: "it would overwrite the input \(input) (choose another file)")
       }
       for other in outputs[..<position]
       where isSame(output.path, other.path) || output.path == "-" && other.path == "-" {
         throw .usage(
           what: "\(output.option) \(output.path)",
-          why: "\(other.option) writes there too; choose another file")
+          why: "\(other.option) writes there too (choose another file)")
       }
     }
     if options.captures.filter({ $0 == "-" }).count > 1 {

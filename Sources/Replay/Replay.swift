@@ -19,7 +19,7 @@ public enum Replay {
     model: VPCModel, options: ReplayOptions, progress: (ReplayProgress) -> Void = { _ in }
   ) throws(ReplayError) -> ReplayResult {
     try OutputPaths.check(options)
-    for path in options.captures where FileIdentity(path: path)?.isRegular ?? true && path != "-" {
+    for path in options.captures where path != "-" && FileIdentity(path: path)?.isStream != true {
       do { _ = try CaptureReader(path: path, filter: options.filter) } catch {
         throw .capture(error)
       }

@@ -50,7 +50,9 @@ struct ReplaySession: ~Copyable {
     var preferred = TableIndex.none
     if let id = options.eni {
       guard let index = model.networkInterfaces.firstIndex(where: { $0.id == id }) else {
-        throw .usage(what: "--eni \(id)", why: "the model has no network interface with this id")
+        let choice = Self.choice(compiled.nicIDs)
+        throw .usage(
+          what: "--eni \(id)", why: "the model has no network interface with this id\(choice)")
       }
       preferred = TableIndex(index)
     }
@@ -73,6 +75,13 @@ struct ReplaySession: ~Copyable {
   deinit {
     packets.deallocate()
     entries.deallocate()
+  }
+
+  /// What may be given instead, for the end of an error message.
+  private static func choice(_ ids: [String]) -> String {
+    if ids.isEmpty { return "" }
+    let rest = ids.count > 5 ? " and \(ids.count - 5) more" : ""
+    return " (it has \(ids.prefix(5).joined(separator: ", "))\(rest))"
   }
 
   /// Reads one capture to its end.

@@ -34,16 +34,18 @@ extension ReplaySummary {
 
   /// The summary as text for people.
   public var text: String {
-    var lines = [
-      "packets     \(Self.grouped(packets))  (\(Self.grouped(bytes)) bytes)"
-    ]
-    for (name, count) in [
+    let verdicts = [
       ("forwarded", forwarded), ("dropped", dropped), ("replied", replied),
       ("consumed", consumed), ("ignored", ignored),
-    ] {
-      lines.append("  \(Self.padded(name, 10))\(Self.grouped(count))\(share(count))")
+    ]
+    let width = Self.grouped(max(packets, connections)).count
+    var lines = [
+      "packets      \(Self.rightAligned(packets, width))   \(Self.grouped(bytes)) bytes"
+    ]
+    for (name, count) in verdicts {
+      lines.append("  \(Self.padded(name, 11))\(Self.rightAligned(count, width))\(share(count))")
     }
-    lines.append("connections \(Self.grouped(connections))")
+    lines.append("connections  \(Self.rightAligned(connections, width))")
     appendDrops(to: &lines)
     appendRules(to: &lines)
     appendInterfaces(to: &lines)
@@ -57,21 +59,29 @@ extension ReplaySummary {
   private func appendDrops(to lines: inout [String]) {
     if dropsByReason.isEmpty { return }
     lines += ["", "dropped because"]
-    let width = dropsByReason.map(\.name.count).max() ?? 0
-    for drop in dropsByReason.sorted(by: Self.isMore) {
+    let shown = dropsByReason.sorted(by: Self.isMore)
+    let (name, number) = Self.widths(shown)
+    for drop in shown {
       let text = DropReason(name: drop.name)?.text ?? ""
-      lines.append("  \(Self.padded(drop.name, width + 2))\(Self.grouped(drop.count))  \(text)")
+      lines.append(
+        "  \(Self.padded(drop.name, name))  \(Self.rightAligned(drop.count, number))   \(text)")
     }
   }
 
   private func appendRules(to lines: inout [String]) {
     if ruleHits.isEmpty { return }
-    let shown = ruleHits.sorted(by: Self.isMore).prefix(10)
-    lines += ["", ruleHits.count > shown.count ? "rules (10 of \(ruleHits.count))" : "rules"]
-    let width = shown.map(\.name.count).max() ?? 0
+    let shown = Array(ruleHits.sorted(by: Self.isMore).prefix(10))
+    let some = ruleHits.count > shown.count ? ", 10 of \(ruleHits.count)" : ""
+    lines += ["", "packets decided by rule\(some)"]
+    let (name, number) = Self.widths(shown)
     for rule in shown {
-      lines.append("  \(Self.padded(rule.name, width + 2))\(Self.grouped(rule.count))")
+      lines.append("  \(Self.padded(rule.name, name))  \(Self.rightAligned(rule.count, number))")
     }
+  }
+
+  /// How wide the names and the numbers of a table are.
+  private static func widths(_ counts: [Count]) -> (name: Int, number: Int) {
+    (counts.map(\.name.count).max() ?? 0, counts.map { grouped($0.count).count }.max() ?? 0)
   }
 
   private func appendInterfaces(to lines: inout [String]) {
@@ -104,11 +114,17 @@ extension ReplaySummary {
 
   private func share(_ count: UInt64) -> String {
     guard packets > 0, count > 0 else { return "" }
-    return "  " + JSONText.decimal(Double(count) * 100 / Double(packets), places: 1) + " %"
+    let percent = JSONText.decimal(Double(count) * 100 / Double(packets), places: 1)
+    return String(repeating: " ", count: max(0, 8 - percent.count)) + percent + " %"
   }
 
   private static func padded(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
+  }
+
+  private static func rightAligned(_ value: UInt64, _ width: Int) -> String {
+    let text = grouped(value)
+    return String(repeating: " ", count: max(0, width - text.count)) + text
   }
 
   /// A number with commas between thousands.

@@ -71,6 +71,7 @@ import Wire
   ///
   /// - Complexity: constant; one cache line is read in most cases.
   @inlinable
+  @_noLocks
   public func lookup(scope: UInt32, _ address: IPAddress) -> TableIndex {
     if address.family == .v4 {
       guard v4Extent.buckets != 0 else { return .none }
@@ -101,6 +102,7 @@ import Wire
 
   /// The memory that a lookup reads first, or nil when the map has no key of the family.
   @unsafe @inlinable
+  @_noLocks
   public func prefetchAddress(scope: UInt32, _ address: IPAddress) -> UnsafeRawPointer? {
     if address.family == .v4 {
       guard v4Extent.buckets != 0 else { return nil }

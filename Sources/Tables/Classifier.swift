@@ -87,6 +87,7 @@
   ///   - key: as `ClassifierKey` says.
   /// - Complexity: logarithmic in the intervals of one class.
   @inlinable
+  @_noLocks
   public func match(
     _ classifier: TableIndex, high: UInt64, low: UInt64, key: UInt32
   ) -> ClassifierMatch {
@@ -101,6 +102,7 @@
   ///
   /// Such a rule counts even when a rule before it decides.
   @inlinable
+  @_noLocks
   public func allowsEverywhere(_ classifier: TableIndex, key: UInt32) -> Bool {
     guard classifier != .none else { return false }
     let range = classifiers[classifier].everywhere

@@ -37,8 +37,12 @@
   public var remoteHigh: UInt64
   public var remoteLow: UInt64
   public var isIPv6: Bool
+  /// What an entry's first line keeps of the addresses: both for IPv4, a digest for IPv6. Set by
+  /// `seal`.
+  public var addressWord: UInt64
 
   @inlinable public init() {
+    addressWord = 0
     identity = 0
     localHigh = 0
     localLow = 0
@@ -77,10 +81,11 @@
     return product.high ^ product.low
   }
 
-  /// What the entry's first line keeps of the addresses: both for IPv4, a digest for IPv6.
+  /// Completes a key whose fields are set.
   @inlinable @inline(__always)
-  var addressWord: UInt64 {
-    isIPv6
+  public mutating func seal() {
+    addressWord =
+      isIPv6
       ? mix(localLow ^ localHigh &* 3, remoteLow ^ remoteHigh &* 5 ^ 0x9E37_79B9_7F4A_7C15)
       : localLow << 32 | remoteLow
   }

@@ -68,6 +68,7 @@ public struct FlowTable: ~Copyable {
 
   /// Brings the bucket of a hash towards the core.
   @inlinable @inline(__always)
+  @_noLocks
   public func prefetchBucket(_ hash: UInt64) {
     unsafe prefetch(buckets.pointer(firstBucket(hash)))
   }
@@ -75,14 +76,22 @@ public struct FlowTable: ~Copyable {
   /// A record that probably holds the key of `hash`, judged by its tag alone, and brought towards
   /// the core; nil when the first bucket has no such tag.
   @inlinable @inline(__always)
+  @_noLocks
   public func prefetchCandidate(_ hash: UInt64) -> UInt32? {
     let bucket = firstBucket(hash)
     // SAFETY: the bucket's number is masked, and slot numbers are below 12.
     let base = unsafe UnsafeRawPointer(buckets.pointer(bucket))
-    let matches = unsafe matchingTags(base, tag(hash))
-    guard matches != 0 else { return nil }
-    let slot = matches.trailingZeroBitCount >> 3
-    guard slot < Self.slotsPerBucket else { return nil }
+    let pattern = tag(hash) &* 0x0101_0101_0101_0101
+    let low = unsafe zeroBytes(base.loadUnaligned(fromByteOffset: 0, as: UInt64.self) ^ pattern)
+    let slot: Int
+    if low != 0 {
+      slot = low.trailingZeroBitCount >> 3
+    } else {
+      let high = unsafe base.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
+      let matches = zeroBytes(UInt64(high) ^ (pattern & 0xFFFF_FFFF)) & 0x8080_8080
+      guard matches != 0 else { return nil }
+      slot = 8 &+ (matches.trailingZeroBitCount >> 3)
+    }
     let record = unsafe base.loadUnaligned(fromByteOffset: 12 &+ slot &* 4, as: UInt32.self)
     guard record < UInt32(truncatingIfNeeded: entries.count) else { return nil }
     unsafe prefetch(entries.pointer(Int(record)))
@@ -107,18 +116,28 @@ public struct FlowTable: ~Copyable {
   }
 
   @inlinable @inline(__always)
+  @_noLocks
   public func holds(_ record: UInt32, _ key: FlowKey) -> Bool {
-    let entry = entries[record]
+    // SAFETY: `pointer` checks the bounds.
+    let entry = unsafe entries.pointer(Int(record)).pointee
     guard entry.identity == key.identity, entry.addressWord == key.addressWord,
       entry.kind != .free, entry.flags.contains(.isIPv6) == key.isIPv6
     else { return false }
-    return !key.isIPv6 || addresses[record] == FlowAddresses(key)
+    return !key.isIPv6 || hasAddresses(record, key)
+  }
+
+  /// Whether the record of an IPv6 connection has the addresses of a key.
+  @inlinable
+  @_noLocks
+  public func hasAddresses(_ record: UInt32, _ key: FlowKey) -> Bool {
+    addresses[record] == FlowAddresses(key)
   }
 
   /// The record of a key, or nil.
   ///
   /// - Complexity: O(1): two buckets at most.
   @inlinable
+  @_noLocks
   public func lookup(_ key: FlowKey, hash: UInt64) -> UInt32? {
     if let record = find(key, hash: hash, in: firstBucket(hash)) { return record }
     return find(key, hash: hash, in: secondBucket(hash))
@@ -143,6 +162,7 @@ public struct FlowTable: ~Copyable {
   /// Makes a record for a key that is not in the table; nil when there is no room.
   ///
   /// The caller fills the rest of the entry and arms its timer with `wheel.insert`.
+  @_noLocks
   public mutating func insert(_ key: FlowKey, hash: UInt64, kind: FlowKind) -> UInt32? {
     let bucket: Int
     let slot: Int
@@ -171,13 +191,14 @@ public struct FlowTable: ~Copyable {
     entries[record] = FlowEntry(
       identity: key.identity, addressWord: key.addressWord, deadline: 0, packetsOut: 0,
       packetsIn: 0, bytesOut: 0, bytesIn: 0, rule: 0, destination: 0, generation: 0, kind: kind,
-      flags: key.isIPv6 ? .isIPv6 : [], state: 0)
+      flags: key.isIPv6 ? .isIPv6 : FlowFlags(), state: 0)
     if key.isIPv6 { addresses[record] = FlowAddresses(key) }
     count &+= 1
     return record
   }
 
   /// Forgets a record; its timer must have been taken out.
+  @_noLocks
   public mutating func remove(_ record: UInt32) {
     let hash = key(of: record).hash(seed: seed)
     if !clear(record, tag: tag(hash), in: firstBucket(hash)) {
@@ -191,6 +212,7 @@ public struct FlowTable: ~Copyable {
   }
 
   /// The key of a record in use.
+  @_noLocks
   public func key(of record: UInt32) -> FlowKey {
     let entry = entries[record]
     var key = FlowKey()
@@ -206,6 +228,7 @@ public struct FlowTable: ~Copyable {
       key.localLow = entry.addressWord >> 32
       key.remoteLow = entry.addressWord & 0xFFFF_FFFF
     }
+    key.seal()
     return key
   }
 

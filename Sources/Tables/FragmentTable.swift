@@ -12,6 +12,7 @@ import Wire
   public var transport: UInt8
   public var family: IPFamily
 
+  @_noLocks
   public init(_ headers: borrowing Headers, nic: UInt32, direction: Direction) {
     sourceHigh = headers.sourceHigh
     sourceLow = headers.sourceLow
@@ -119,6 +120,7 @@ public struct FragmentTable: ~Copyable {
   /// The live datagram of a key, or nil.
   ///
   /// - Complexity: O(1) expected.
+  @_noLocks
   public mutating func lookup(
     _ key: FragmentKey, now: UInt64, share: inout FragmentShare
   ) -> UInt32? {
@@ -134,6 +136,7 @@ public struct FragmentTable: ~Copyable {
 
   /// Remembers a datagram whose first fragment is being judged; nil when the NIC's share or the
   /// table is full.
+  @_noLocks
   public mutating func insert(
     _ key: FragmentKey, now: UInt64, share: inout FragmentShare
   ) -> UInt32? {
@@ -161,6 +164,7 @@ public struct FragmentTable: ~Copyable {
   ///   - length: of its payload, in bytes.
   ///   - digest: of the payload's captured bytes.
   /// - Complexity: O(pieces), at most 256.
+  @_noLocks
   public mutating func relate(
     _ number: UInt32, offset: UInt32, length: UInt32, digest: UInt64
   ) -> FragmentRelation {

@@ -81,6 +81,7 @@
   ///   - low: the lower half, or the 32 bits of an IPv4 address.
   /// - Returns: the value, or `none`.
   @inlinable
+  @_noLocks
   public func lookup(_ trie: TableIndex, high: UInt64, low: UInt64) -> TableIndex {
     guard trie != .none else { return .none }
     let record = tries[trie]

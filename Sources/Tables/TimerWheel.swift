@@ -48,6 +48,7 @@ public struct TimerWheel: ~Copyable {
   ///
   /// - Complexity: O(1).
   @inlinable
+  @_noLocks
   public mutating func insert(_ record: UInt32, deadline: UInt64) {
     let tick = max(deadline >> Self.shift, current)
     let distance = min(tick &- current, 0xFFFF_FFFF)
@@ -66,6 +67,7 @@ public struct TimerWheel: ~Copyable {
   ///
   /// - Complexity: O(1).
   @inlinable
+  @_noLocks
   public mutating func remove(_ record: UInt32) {
     let link = links[record]
     if link.next != Self.end { links[link.next].previous = link.previous }
@@ -83,6 +85,7 @@ public struct TimerWheel: ~Copyable {
   ///
   /// - Complexity: O(1) amortised over insertions; time that passes costs nothing.
   @inlinable
+  @_noLocks
   public mutating func next(before now: UInt64) -> UInt32? {
     let target = now >> Self.shift
     while true {

@@ -27,8 +27,8 @@
         elapsed >= settings.fillTime ? settings.capacity : elapsed &* settings.perNanosecond
       deficit = refill >= deficit ? 0 : deficit &- refill
     }
-    let (price, overflow) = cost.multipliedReportingOverflow(by: settings.scale)
-    return !overflow && price <= settings.capacity &- deficit
+    // A frame has fewer than 2^31 bytes and a scale is below 2^33: the product fits.
+    return cost &* settings.scale <= settings.capacity &- deficit
   }
 
   /// Takes `cost` tokens that `admits` found a moment ago.

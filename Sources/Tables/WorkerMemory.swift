@@ -9,23 +9,38 @@ import Glibc
 public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
   @usableFromInline let base: UnsafeMutablePointer<Element>
   public let count: Int
+  private let mapping: UnsafeMutableRawPointer
+  private let mappedBytes: Int
+
+  /// Arrays from this size on get huge pages: a page walk costs more than the rest of a page.
+  private static var hugeFrom: Int { 1 << 20 }
+  private static var hugePage: Int { 2 << 20 }
 
   /// Reserves zeroed memory for `count` records of `Element`, whose all-zero bytes must be a value.
   public init(count: Int) {
     self.count = count
     let bytes = max(1, count) * MemoryLayout<Element>.stride
+    let isHuge = bytes >= Self.hugeFrom
+    // Room to begin and to end on a huge page; what is not touched costs nothing.
+    let whole = isHuge ? (bytes + Self.hugePage - 1) / Self.hugePage * Self.hugePage : bytes
+    mappedBytes = isHuge ? whole + Self.hugePage : bytes
     let memory = unsafe mmap(
-      nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+      nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
       preconditionFailure("the system refused \(bytes) bytes of address space")
     }
-    if bytes >= 2 << 20 { unsafe _ = madvise(memory, bytes, MADV_HUGEPAGE) }
-    unsafe base = memory.bindMemory(to: Element.self, capacity: max(1, count))
+    unsafe mapping = unsafe memory
+    var start = unsafe memory
+    if isHuge {
+      unsafe start = memory.alignedUp(toMultipleOf: Self.hugePage)
+      unsafe _ = madvise(start, whole, MADV_HUGEPAGE)
+    }
+    unsafe base = start.bindMemory(to: Element.self, capacity: max(1, count))
   }
 
   /// Gives the memory back. The owner calls it once, when no view is used any more.
   public func deallocate() {
-    unsafe _ = munmap(base, max(1, count) * MemoryLayout<Element>.stride)
+    unsafe _ = munmap(mapping, mappedBytes)
   }
 
   @inlinable

@@ -5,6 +5,7 @@ public enum InternetChecksum {
   /// - Parameter bytes: `count` readable bytes.
   /// - Complexity: O(`count`).
   @unsafe @inlinable
+  @_noLocks
   public static func sum(_ bytes: UnsafeRawPointer, count: Int, initial: UInt64 = 0) -> UInt64 {
     var total = initial
     var offset = 0
@@ -21,8 +22,24 @@ public enum InternetChecksum {
     return total
   }
 
+  /// Whether the 20 bytes of an IPv4 header without options sum up to "right".
+  ///
+  /// Byte order does not matter to a sum that is only compared with all ones (RFC 1071 section 2).
+  @unsafe @inlinable @inline(__always)
+  @_noLocks
+  public static func isRight20(_ header: UnsafeRawPointer) -> Bool {
+    let first = unsafe header.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
+    let second = unsafe header.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+    let third = unsafe header.loadUnaligned(fromByteOffset: 16, as: UInt32.self)
+    let sum =
+      (first & 0xFFFF_FFFF) &+ (first >> 32) &+ (second & 0xFFFF_FFFF) &+ (second >> 32)
+      &+ UInt64(third)
+    return fold(sum) == 0xFFFF
+  }
+
   /// Folds a sum to 16 bits, end-around carry included.
   @inlinable @inline(__always)
+  @_noLocks
   public static func fold(_ sum: UInt64) -> UInt16 {
     var value = (sum & 0xFFFF_FFFF) &+ (sum >> 32)
     value = (value & 0xFFFF) &+ (value >> 16)
@@ -33,6 +50,7 @@ public enum InternetChecksum {
 
   /// The checksum field for a sum: its one's complement.
   @inlinable @inline(__always)
+  @_noLocks
   public static func finish(_ sum: UInt64) -> UInt16 { ~fold(sum) }
 
   /// The checksum after `old` bytes of the covered data became `new` ones (RFC 1624, equation 3).
@@ -42,6 +60,7 @@ public enum InternetChecksum {
   ///   - old: the sum of the words that went, in network byte order.
   ///   - new: the sum of the words that came.
   @inlinable
+  @_noLocks
   public static func update(_ checksum: UInt16, old: UInt64, new: UInt64) -> UInt16 {
     ~fold(UInt64(~checksum) &+ UInt64(~fold(old)) &+ UInt64(fold(new)))
   }

@@ -23,6 +23,7 @@ public struct FrameParser {
   ///   - offloaded: take what checksum and segmentation offload leave in captures as complete.
   /// - Complexity: O(1); at most 8 extension headers are walked.
   @unsafe @inlinable @inline(__always)
+  @_noLocks
   public static func parse(
     _ base: UnsafeRawPointer, length: Int, originalLength: Int, offloaded: Bool,
     into headers: inout Headers
@@ -114,10 +115,18 @@ public struct FrameParser {
   @inlinable @inline(__always)
   func checkIPv4Checksum(at offset: Int, headerLength: Int, _ headers: inout Headers) {
     // SAFETY: `headerLength` bytes from `offset` are there.
-    let sum = unsafe InternetChecksum.sum(base + offset, count: headerLength)
-    if InternetChecksum.fold(sum) != 0xFFFF {
-      let field = unsafe base.big16(offset + 10)
-      if offloaded && field == 0 { return }
+    if unsafe headerLength == 20 && InternetChecksum.isRight20(base + offset) { return }
+    unsafe checkIPv4ChecksumSlowly(base + offset, headerLength: headerLength, &headers)
+  }
+
+  @unsafe @usableFromInline @inline(never)
+  func checkIPv4ChecksumSlowly(
+    _ header: UnsafeRawPointer, headerLength: Int, _ headers: inout Headers
+  ) {
+    // SAFETY: as above.
+    let sum = unsafe InternetChecksum.sum(header, count: headerLength)
+    let field = unsafe header.big16(10)
+    if InternetChecksum.fold(sum) != 0xFFFF && !(offloaded && field == 0) {
       headers.faults.insert(.checksum)
     }
   }

@@ -19,9 +19,12 @@ struct ReplayCommand: ParsableCommand {
 
       Examples:
 
-        apus replay --rules vpc.yaml --verdicts verdicts.jsonl --annotated seen.pcapng a.pcap
+        apus replay --rules vpc.yaml --annotated seen.pcapng a.pcap
         apus replay --rules vpc.yaml --explain 17 a.pcap
         tcpdump -w - | apus replay --rules vpc.yaml --verdicts - -
+
+      Exit code 0: done; 2: wrong usage; 3: the model is refused; 4: a file cannot be read; \
+      5: an output cannot be written.
       """)
 
   @Option(help: ArgumentHelp("A model file; several are merged.", valueName: "model"))
@@ -51,7 +54,8 @@ struct ReplayCommand: ParsableCommand {
   var out: String?
 
   @Option(
-    help: ArgumentHelp("Write every packet with its verdict as a comment.", valueName: "file"))
+    help: ArgumentHelp(
+      "Write every packet with its verdict as a comment, as pcapng.", valueName: "file"))
   var annotated: String?
 
   @Option(help: ArgumentHelp("Write AWS VPC flow log records.", valueName: "file"))
@@ -64,7 +68,9 @@ struct ReplayCommand: ParsableCommand {
   var flowLogFormat: String?
 
   @Option(
-    help: ArgumentHelp("Tell every step of the judgement of a packet.", valueName: "[file:]n"))
+    help: ArgumentHelp(
+      "Tell every step of the judgement of a packet, instead of the summary.",
+      valueName: "[file:]n"))
   var explain: [String] = []
 
   @Flag(help: "Print the summary as JSON.")
@@ -153,13 +159,15 @@ struct ReplayCommand: ParsableCommand {
 
   private func report(_ result: ReplayResult, isStandardOutputTaken: Bool) {
     for warning in result.warnings { ErrorReport.line("warning: \(warning)") }
-    for explanation in result.explanations { print(explanation) }
+    let explanations = result.explanations.joined(separator: "\n")
     if json {
+      // Standard output is one JSON object; what else is to be said goes the other way.
+      ErrorReport.write(explanations)
       print(result.summary.json)
     } else if isStandardOutputTaken {
       ErrorReport.write(result.summary.text)
     } else {
-      print(result.summary.text, terminator: "")
+      print(explain.isEmpty ? result.summary.text : explanations, terminator: "")
     }
   }
 

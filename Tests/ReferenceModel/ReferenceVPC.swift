@@ -220,7 +220,7 @@ public struct ReferenceVPC: Sendable {
       let byAddress = isReachable ? routing.nic(origin.vpc, packet.destination) : nil
       if let receiver = byAddress {
         let nic = nics[receiver].nic
-        // Another host's guest may have sent it to the router, which is the same everywhere.
+        // The virtual router's address is the same on every host.
         guard frame.destinationMAC == nic.mac || frame.destinationMAC == .router else {
           return drop(.eniMAC, eni: nic.id)
         }

@@ -108,7 +108,7 @@ struct Services {
     else { return nil }
     let message = packet.transport(from: 0)
     let fixedLength = icmp.type == 135 ? 24 : 8
-    guard message.originalLength >= fixedLength, message.holds(0, fixedLength),
+    guard message.originalLength >= fixedLength, message.holds(0, message.originalLength),
       let options = neighbourOptions(message.dropFirst(fixedLength))
     else { return nil }
     // Section 7.1.1, 4.1: who has no address yet names no link-layer address.

@@ -148,6 +148,31 @@ import Wire
     #expect(result.warnings == ["\(input.path): has no packet 9 to explain; it ends with 4"])
   }
 
+  @Test func laterFragmentsShowNoPorts() throws {
+    // 8 bytes of a UDP datagram from offset 8 on, the last.
+    var packet = Fixture.ipv4("10.0.1.10", "10.0.1.11", Fixture.udp(9, 99))
+    packet[6] = 0
+    packet[7] = 1
+    let frame = AttributionTests.frame(to: Fixture.data, from: Fixture.web, packet)
+    let input = try Self.capture([frame])
+    var options = ReplayOptions(captures: [input.path])
+    options.explain = [ExplainTarget(file: nil, packet: 1)]
+    let result = try Replay.run(model: Fixture.model(), options: options)
+    let text = try #require(result.explanations.first)
+    #expect(text.contains("parsed: a later fragment of UDP, "))
+    #expect(text.contains("verdict: drop fragment.orphan"))
+  }
+
+  @Test func aFolderIsRefusedBeforeAnOutputIsMade() throws {
+    let output = TemporaryFile(Array("precious".utf8))
+    var options = ReplayOptions(captures: ["/tmp"])
+    options.verdicts = output.path
+    #expect(throws: ReplayError.self) {
+      try Replay.run(model: Fixture.model(), options: options)
+    }
+    #expect(output.text == "precious")
+  }
+
   @Test func inputsAreNeverOverwritten() throws {
     let input = try Self.capture(Self.frames)
     let before = TemporaryFile.bytes(input.path)

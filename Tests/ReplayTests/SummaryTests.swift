@@ -83,13 +83,15 @@ import Wire
       Counters(ruleCount: 1), VerdictNames(nicIDs: [], ruleNames: [""]))
     #expect(summary.isConserved)
     #expect(summary.json.contains("\"packetsPerSecond\": 0,"))
-    #expect(summary.text.hasPrefix("packets     0"))
+    #expect(summary.text.hasPrefix("packets      0   0 bytes\n"))
   }
 
   @Test func textForPeople() {
     let text = Self.summary().text
-    #expect(text.contains("sg.ingress  1  no security group rule allows it in"))
-    #expect(text.contains("sg/egress/0   2"))
+    #expect(text.hasPrefix("packets      7   700 bytes\n  forwarded  2    28.6 %\n"))
+    #expect(text.contains("\n  sg.ingress  1   no security group rule allows it in\n"))
+    #expect(text.contains("\n  sg/egress/0   2\n"))
+    #expect(text.contains("\n  acl/egress/1  1\n"))
     #expect(ReplaySummary.grouped(1_234_567) == "1,234,567")
   }
 

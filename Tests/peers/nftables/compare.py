@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Judges the same seeded packets by the engine and by the kernel, and lists what differs.
+
+    compare.py --apus PATH [--seeds FIRST-LAST] [--verbose]
+
+Needs root, for network namespaces that last as long as the comparison. Exits 0 when every
+difference is of a known kind, 1 when one is not, 2 when the comparison could not be made.
+"""
+
+import argparse
+import collections
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+import differences
+import generator
+import lab
+import packets
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Between packets, in microseconds: a list then takes far less than the shortest timeout, 10 s.
+INTERVAL = 1000
+# Of a run, in seconds; a run takes one or two.
+ENGINE_LIMIT, KERNEL_LIMIT = 30, 60
+
+
+class CannotCompare(Exception):
+    pass
+
+
+def run(command, limit):
+    """Runs a command to its end; past the limit it is ended by its process id."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired as error:
+        raise CannotCompare(f"{command[0]} took more than {limit} s") from error
+    if result.returncode:
+        raise CannotCompare(f"{' '.join(command)}: {result.stderr.strip()}")
+
+
+def frame(entry, packet):
+    """The packet as it is seen at the guest's NIC."""
+    if entry["side"] == "a":
+        return packets.ethernet(lab.GUEST_MAC, lab.ROUTER_MAC, packet)
+    return packets.ethernet(lab.ROUTER_MAC, lab.GUEST_MAC, packet)
+
+
+def ask_engine(apus, pieces, folder):
+    """The outcome of every piece: a state if it passes, else the reason."""
+    capture, model = f"{folder}/packets.pcap", f"{folder}/mappings.json"
+    packets.write_capture(capture, [frame(entry, piece) for entry, piece in pieces], INTERVAL)
+    addresses = lab.PEERS[4] + lab.PEERS[6] + [lab.ON_PATH[4], lab.ON_PATH[6]]
+    mappings = [
+        {"vpc": "vpc-peer", "address": address, "host": "192.0.2.2", "mac": lab.PEER_MAC.hex(":")}
+        for address in addresses]
+    with open(model, "w", encoding="ascii") as file:
+        json.dump({"version": 1, "mappings": mappings}, file)
+    verdicts = f"{folder}/verdicts.jsonl"
+    run([apus, "replay", "--rules", f"{HERE}/model.yaml", "--rules", model, "--verdicts", verdicts,
+         capture], ENGINE_LIMIT)
+    with open(verdicts, encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    return [line["state"] if line["verdict"] == "forward" else line["reason"] or line["verdict"]
+            for line in lines]
+
+
+def ask_kernel(pieces, folder):
+    """The outcome of every piece, and the TCP state before it."""
+    packet_list, outcomes = f"{folder}/packets.json", f"{folder}/outcomes.json"
+    with open(packet_list, "w", encoding="ascii") as file:
+        json.dump([{"side": entry["side"], "packet": piece.hex(), "tag": entry["tag"],
+                    "port": entry["port"]} for entry, piece in pieces], file)
+    run(["unshare", "--net", sys.executable, f"{HERE}/kernel.py", packet_list,
+         f"{HERE}/rules.nft", outcomes], KERNEL_LIMIT)
+    with open(outcomes, encoding="ascii") as file:
+        return json.load(file)
+
+
+ENGINE_NAMES = {"ct.invalid": "invalid", "ct.flags": "invalid", "sg.egress": "refused",
+                "sg.ingress": "refused"}
+
+
+def whole(outcomes):
+    """The engine's outcome of a datagram: that of its first piece if all pass, else the drop."""
+    drops = [outcome for outcome in outcomes
+             if outcome not in ("new", "established", "related", "none", "untracked")]
+    return drops[0] if drops else outcomes[0]
+
+
+def judge(apus, seed):
+    """The packets of a seed with both outcomes, in order."""
+    entries = generator.generate(seed)
+    pieces = [(entry, piece) for entry in entries for piece in entry["pieces"]]
+    with tempfile.TemporaryDirectory(prefix="apus-peer-") as folder:
+        engine = ask_engine(apus, pieces, folder)
+        kernel = ask_kernel(pieces, folder)
+    if not len(pieces) == len(engine) == len(kernel):
+        raise CannotCompare(f"{len(pieces)} packets, {len(engine)} and {len(kernel)} outcomes")
+    position = 0
+    for entry in entries:
+        count = len(entry["pieces"])
+        own = slice(position, position + count)
+        outcome = whole(engine[own])
+        entry["engine"] = ENGINE_NAMES.get(outcome, outcome)
+        # The kernel puts a datagram together: it passes with its last piece.
+        entry["kernel"] = next((one["outcome"] for one in kernel[own] if one["outcome"] != "held"),
+                               "held")
+        entry["before"] = kernel[position]["before"]
+        entry["flags"] = tcp_flags(entry)
+        position += count
+    return entries
+
+
+def find_differences(entries):
+    """(entry, kind) of every packet that was judged differently; kind None: not a known one."""
+    histories = collections.defaultdict(list)
+    for entry in entries:
+        history = histories[entry["flow"]]
+        if entry["engine"] != entry["kernel"]:
+            kind = differences.classify(entry, history)
+            entry["kind"] = kind
+            yield entry, kind
+        history.append(entry)
+
+
+def describe(seed, entry):
+    return (f"seed {seed} packet {entry['tag']} flow {entry['flow']} {entry['scenario']}"
+            f" {entry['note'] or 'plain'} from {entry['side']}: engine {entry['engine']},"
+            f" kernel {entry['kernel']} (was {entry['before'] or '-'})")
+
+
+def transport_header(entry):
+    packet = entry["pieces"][0]
+    return packet[20:] if packet[0] >> 4 == 4 else packet[40:]
+
+
+def tcp_flags(entry):
+    return transport_header(entry)[13] if entry["port"] and len(entry["pieces"]) == 1 else 0
+
+
+def describe_packet(entry):
+    """The packet in words, for who looks into a difference."""
+    header, text = transport_header(entry), ""
+    if entry["port"]:
+        sequence, acknowledgement, offset, flags, window = struct.unpack("!IIBBH", header[4:16])
+        letters = "".join(letter for bit, letter in enumerate("FSRPAUEC") if flags >> bit & 1)
+        start = (offset >> 4) * 4
+        text = (f" [{letters} seq {sequence} ack {acknowledgement} win {window}"
+                f" len {len(header) - start} options {header[20:start].hex()}]")
+    mark = " " if entry["engine"] == entry["kernel"] else "!"
+    return (f"{mark}{entry['tag']:5} {entry['side']} {entry['note'] or 'plain'}{text}"
+            f" engine {entry['engine']}, kernel {entry['kernel']} (was {entry['before'] or '-'})")
+
+
+class Tally:
+    """What all seeds together gave."""
+
+    def __init__(self):
+        self.packets = 0
+        self.same = collections.Counter()
+        self.kinds = collections.Counter()
+        self.verdicts = collections.Counter()
+        self.unknown = []
+
+    def add(self, seed, entries):
+        """Counts a seed and yields a line for each difference."""
+        self.packets += len(entries)
+        self.same.update(entry["engine"] for entry in entries if entry["engine"] == entry["kernel"])
+        for entry, kind in find_differences(entries):
+            line = describe(seed, entry)
+            if kind is None:
+                self.unknown.append(line)
+            else:
+                self.kinds[kind] += 1
+                self.verdicts[kind] += not differences.is_same_verdict(entry)
+            yield f"{kind or 'UNKNOWN'}: {line}"
+
+    def report(self, seeds):
+        outcomes = ", ".join(f"{name} {count}" for name, count in self.same.most_common())
+        print(f"{seeds} seeds, {self.packets} packets; the same outcome for"
+              f" {sum(self.same.values())}: {outcomes}")
+        print(f"{sum(self.kinds.values())} known differences, {sum(self.verdicts.values())} of them"
+              " in whether the packet passes, the others in its state or reason")
+        for kind, count in self.kinds.most_common():
+            print(f"{count:6} {self.verdicts[kind]:6}  {kind}: {differences.KINDS[kind]}")
+        print(f"{len(self.unknown)} unknown differences")
+        for line in self.unknown[:200]:
+            print(f"UNKNOWN: {line}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--apus", required=True, help="the apus command")
+    parser.add_argument("--seeds", default="1-5", help="FIRST-LAST")
+    parser.add_argument("--verbose", action="store_true", help="list every difference")
+    parser.add_argument("--flow", type=int, help="list every packet of this conversation")
+    options = parser.parse_args()
+    first, _, last = options.seeds.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    tally = Tally()
+    for seed in seeds:
+        entries = judge(options.apus, seed)
+        if options.flow:
+            print("\n".join(describe_packet(entry) for entry in entries
+                            if entry["flow"] == options.flow))
+        for line in tally.add(seed, entries):
+            if options.verbose:
+                print(line)
+    tally.report(len(seeds))
+    return 1 if tally.unknown else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except CannotCompare as error:
+        print(f"compare: {error}", file=sys.stderr)
+        sys.exit(2)
