@@ -90,6 +90,7 @@ let package = Package(
       dependencies: [
         "Replay", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath", "CapturePort", "Wire",
       ]),
+    .testTarget(name: "PeerTests", dependencies: ["apus"]),
     .testTarget(name: "TidyTests"),
   ]
 )

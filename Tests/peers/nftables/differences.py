@@ -7,6 +7,7 @@ comparison.
 from packets import ACK, FIN, RST, SYN
 
 PASSES = ("new", "established", "related", "none", "untracked")
+HANDSHAKE = ("SYN_SENT", "SYN_SENT2", "SYN_RECV")
 CLOSING = ("FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE")
 
 
@@ -117,6 +118,9 @@ ALL = (
     Kind("refused-reuse",
          "a SYN in TIME_WAIT that the rules refuse ends the old connection in the kernel; here a"
          " dropped packet changes nothing", lambda entry: False),
+    Kind("invalid-mark",
+         "the kernel takes over windows from a segment before it finds it invalid, or notes that"
+         " there was one; here a dropped packet changes nothing", lambda entry: False),
     Kind("aftermath", "follows from an earlier difference of the same conversation",
          lambda entry: False),
 )
@@ -127,6 +131,12 @@ def is_refused_reuse(entry):
     """Both refuse a SYN that would have begun an ended connection anew."""
     return (entry["flags"] & (SYN | ACK | FIN | RST) == SYN and entry["before"] in CLOSING
             and entry["engine"] == entry["kernel"] == "refused")
+
+
+def leaves_mark(entry):
+    """Both drop it, and only the kernel remembers it."""
+    return entry["kernel"] == "invalid" and (
+        entry["before"] in HANDSHAKE or entry["before"] and entry["flags"] & (FIN | RST))
 
 
 def is_reset_while_closing(entry):
@@ -153,4 +163,6 @@ def classify(entry, history):
     if any(earlier.get("kind") in lasting or is_reset_while_closing(earlier)
            for earlier in history):
         return "aftermath"
+    if any(leaves_mark(earlier) for earlier in history):
+        return "invalid-mark"
     return None
