@@ -8,6 +8,7 @@ import argparse
 import collections
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -35,6 +36,8 @@ def run(command, limit):
         result = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired as error:
         raise CannotCompare(f"{command[0]} took more than {limit} s") from error
+    except OSError as error:
+        raise CannotCompare(f"{command[0]}: {error.strerror}") from error
     if result.returncode:
         raise CannotCompare(f"{' '.join(command)}: {result.stderr.strip()}")
 
@@ -219,6 +222,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # As an exception, so that the kernel's process and the temporary files go as well.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(main())
     except CannotCompare as error:

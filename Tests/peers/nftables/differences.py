@@ -27,8 +27,10 @@ class Kind:
 
 
 def is_refused_reset(entry):
+    """A RST that may be outside the window; of those that fit, both must think the same."""
     return (entry["flags"] & RST and entry["engine"] == "invalid"
-            and entry["kernel"] == "established" and not entry["note"].endswith("exact"))
+            and entry["kernel"] == "established" and entry["note"] in (
+                "reset-outside", "reset-closing", "reset-time-wait", "walk", "walk-shifted"))
 
 
 def reset_while_closing(entry):
@@ -36,8 +38,7 @@ def reset_while_closing(entry):
 
 
 def reset_ignored(entry):
-    return (is_refused_reset(entry) and entry["before"] not in CLOSING
-            and entry["note"] in ("reset-outside", "walk", "walk-shifted"))
+    return is_refused_reset(entry) and entry["before"] not in CLOSING
 
 
 def after_fragmented_segment(history):
@@ -104,7 +105,8 @@ ALL = (
          fragment_incomplete),
     Kind("fragment-reason", "both drop it; the kernel before its rules see it", fragment_reason),
     Kind("sctp-state",
-         "the kernel follows SCTP's states and tags; here addresses and protocol are the connection",
+         "the kernel follows SCTP's states and tags; here addresses and protocol are the"
+         " connection",
          sctp_state),
     Kind("icmp-query",
          "timestamp requests and their like are connections to the kernel; here rules judge them",
