@@ -26,6 +26,7 @@ extension Generator {
     if random.one(in: 25) { peer = peer.advanced(by: 1) }
     var mac = nic.mac
     if random.one(in: 25) { mac = random.pick(model.networkInterfaces.map(\.mac), else: .router) }
+    if random.one(in: 25) { mac = .router }
     var frame = PacketComposer.ethernet(
       mac, MACAddress(0x0200_0000_1000), type: type, inner.bytes)
     if random.one(in: 60) { frame.insert(contentsOf: [0x81, 0, 0, 5], at: 12) }
