@@ -118,5 +118,6 @@ let package = Package(
     .testTarget(
       name: "ReplayOutputTests",
       dependencies: ["Replay", "CapturePort", "TestPackets", "VPCModel", "Wire"]),
+    .testTarget(name: "PeerTests", dependencies: ["apus"]),
   ]
 )

@@ -1,16 +1,14 @@
-#!/usr/bin/env python3
 """Judges the same seeded packets by the engine and by the kernel, and lists what differs.
 
-    compare.py --apus PATH [--seeds FIRST-LAST] [--verbose]
-
-Needs root, for network namespaces that last as long as the comparison. Exits 0 when every
-difference is of a known kind, 1 when one is not, 2 when the comparison could not be made.
+The command `compare` beside it starts it and says how. Exits 0 when every difference is of a known
+kind, 1 when one is not, 2 when the comparison could not be made.
 """
 
 import argparse
 import collections
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -38,6 +36,8 @@ def run(command, limit):
         result = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired as error:
         raise CannotCompare(f"{command[0]} took more than {limit} s") from error
+    except OSError as error:
+        raise CannotCompare(f"{command[0]}: {error.strerror}") from error
     if result.returncode:
         raise CannotCompare(f"{' '.join(command)}: {result.stderr.strip()}")
 
@@ -68,14 +68,19 @@ def ask_engine(apus, pieces, folder):
             for line in lines]
 
 
-def ask_kernel(pieces, folder):
+def ask_kernel(pieces, folder, without_rule=None):
     """The outcome of every piece, and the TCP state before it."""
     packet_list, outcomes = f"{folder}/packets.json", f"{folder}/outcomes.json"
+    rules = f"{folder}/rules.nft"
+    with open(f"{HERE}/rules.nft", encoding="ascii") as file:
+        lines = [line for line in file if not without_rule or without_rule not in line]
+    with open(rules, "w", encoding="ascii") as file:
+        file.writelines(lines)
     with open(packet_list, "w", encoding="ascii") as file:
         json.dump([{"side": entry["side"], "packet": piece.hex(), "tag": entry["tag"],
                     "port": entry["port"]} for entry, piece in pieces], file)
-    run(["unshare", "--net", sys.executable, f"{HERE}/kernel.py", packet_list,
-         f"{HERE}/rules.nft", outcomes], KERNEL_LIMIT)
+    run(["unshare", "--net", sys.executable, f"{HERE}/kernel.py", packet_list, rules, outcomes],
+        KERNEL_LIMIT)
     with open(outcomes, encoding="ascii") as file:
         return json.load(file)
 
@@ -91,13 +96,13 @@ def whole(outcomes):
     return drops[0] if drops else outcomes[0]
 
 
-def judge(apus, seed):
+def judge(apus, seed, without_rule=None):
     """The packets of a seed with both outcomes, in order."""
     entries = generator.generate(seed)
     pieces = [(entry, piece) for entry in entries for piece in entry["pieces"]]
     with tempfile.TemporaryDirectory(prefix="apus-peer-") as folder:
         engine = ask_engine(apus, pieces, folder)
-        kernel = ask_kernel(pieces, folder)
+        kernel = ask_kernel(pieces, folder, without_rule)
     if not len(pieces) == len(engine) == len(kernel):
         raise CannotCompare(f"{len(pieces)} packets, {len(engine)} and {len(kernel)} outcomes")
     position = 0
@@ -198,12 +203,14 @@ def main():
     parser.add_argument("--seeds", default="1-5", help="FIRST-LAST")
     parser.add_argument("--verbose", action="store_true", help="list every difference")
     parser.add_argument("--flow", type=int, help="list every packet of this conversation")
+    parser.add_argument("--without-rule", metavar="TEXT",
+                        help="leave out the kernel's rules that have TEXT: a test of this test")
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     tally = Tally()
     for seed in seeds:
-        entries = judge(options.apus, seed)
+        entries = judge(options.apus, seed, options.without_rule)
         if options.flow:
             print("\n".join(describe_packet(entry) for entry in entries
                             if entry["flow"] == options.flow))
@@ -215,6 +222,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # As an exception, so that the kernel's process and the temporary files go as well.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(main())
     except CannotCompare as error:

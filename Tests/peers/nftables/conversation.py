@@ -37,7 +37,10 @@ class Flow:
         self.list.append(self.entry(side, note, port, build))
 
     def add_pieces(self, side, protocol, segment, pieces, note, port=0):
-        """Appends a fragmented datagram: `pieces` are (start, end) of the payload, in sending order."""
+        """Appends a fragmented datagram.
+
+        `pieces` are (start, end) of the payload, in sending order.
+        """
         source, destination = self.address[side], self.address[OTHER[side]]
         payload = segment(source, destination)
 

@@ -7,6 +7,7 @@ comparison.
 from packets import ACK, FIN, RST, SYN
 
 PASSES = ("new", "established", "related", "none", "untracked")
+HANDSHAKE = ("SYN_SENT", "SYN_SENT2", "SYN_RECV")
 CLOSING = ("FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE")
 
 
@@ -26,8 +27,10 @@ class Kind:
 
 
 def is_refused_reset(entry):
+    """A RST that may be outside the window; of those that fit, both must think the same."""
     return (entry["flags"] & RST and entry["engine"] == "invalid"
-            and entry["kernel"] == "established" and not entry["note"].endswith("exact"))
+            and entry["kernel"] == "established" and entry["note"] in (
+                "reset-outside", "reset-closing", "reset-time-wait", "walk", "walk-shifted"))
 
 
 def reset_while_closing(entry):
@@ -35,8 +38,7 @@ def reset_while_closing(entry):
 
 
 def reset_ignored(entry):
-    return (is_refused_reset(entry) and entry["before"] not in CLOSING
-            and entry["note"] in ("reset-outside", "walk", "walk-shifted"))
+    return is_refused_reset(entry) and entry["before"] not in CLOSING
 
 
 def after_fragmented_segment(history):
@@ -103,7 +105,8 @@ ALL = (
          fragment_incomplete),
     Kind("fragment-reason", "both drop it; the kernel before its rules see it", fragment_reason),
     Kind("sctp-state",
-         "the kernel follows SCTP's states and tags; here addresses and protocol are the connection",
+         "the kernel follows SCTP's states and tags; here addresses and protocol are the"
+         " connection",
          sctp_state),
     Kind("icmp-query",
          "timestamp requests and their like are connections to the kernel; here rules judge them",
@@ -117,6 +120,9 @@ ALL = (
     Kind("refused-reuse",
          "a SYN in TIME_WAIT that the rules refuse ends the old connection in the kernel; here a"
          " dropped packet changes nothing", lambda entry: False),
+    Kind("invalid-mark",
+         "the kernel takes over windows from a segment before it finds it invalid, or notes that"
+         " there was one; here a dropped packet changes nothing", lambda entry: False),
     Kind("aftermath", "follows from an earlier difference of the same conversation",
          lambda entry: False),
 )
@@ -127,6 +133,12 @@ def is_refused_reuse(entry):
     """Both refuse a SYN that would have begun an ended connection anew."""
     return (entry["flags"] & (SYN | ACK | FIN | RST) == SYN and entry["before"] in CLOSING
             and entry["engine"] == entry["kernel"] == "refused")
+
+
+def leaves_mark(entry):
+    """Both drop it, and only the kernel remembers it."""
+    return entry["kernel"] == "invalid" and (
+        entry["before"] in HANDSHAKE or entry["before"] and entry["flags"] & (FIN | RST))
 
 
 def is_reset_while_closing(entry):
@@ -153,4 +165,6 @@ def classify(entry, history):
     if any(earlier.get("kind") in lasting or is_reset_while_closing(earlier)
            for earlier in history):
         return "aftermath"
+    if any(leaves_mark(earlier) for earlier in history):
+        return "invalid-mark"
     return None

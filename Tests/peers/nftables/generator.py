@@ -97,7 +97,7 @@ def reset_while_closing(flow):
         flow.send(OTHER[first], FIN | ACK)
     side = flow.random.choice("ab")
     offset = flow.random.choice((0, 0, 40, -100_000, flow.seen_window(side) + 70_000))
-    note = "reset-closing-exact" if offset == 0 else "reset-closing"
+    note = "reset-closing-fits" if offset in (0, 40) else "reset-closing"
     flow.reset(side, note, offset, acknowledge=flow.random.random() < 0.5)
     flow.send(OTHER[side], ACK, note="ack-after-reset")
 
@@ -107,7 +107,7 @@ def reset_after_end(flow):
     flow.close("a")
     side = flow.random.choice("ab")
     offset = flow.random.choice((0, 5, -100_000, 1 << 20))
-    flow.reset(side, "reset-time-wait" if offset else "reset-time-wait-exact", offset)
+    flow.reset(side, "reset-time-wait-fits" if offset in (0, 5) else "reset-time-wait", offset)
     flow.send(OTHER[side], ACK, note="ack-after-reset")
 
 

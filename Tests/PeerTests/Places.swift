@@ -1,0 +1,14 @@
+import Foundation
+
+/// Where the tests find what they run.
+enum Places {
+  private static let repository = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+  static let folder = repository.appending(path: "Tests/peers/nftables")
+  static let comparison = folder.appending(path: "compare").path
+
+  /// The apus command of this build: it lies beside the tests.
+  static let apus = URL(filePath: CommandLine.arguments[0])
+    .deletingLastPathComponent().appending(path: "apus").path
+}
