@@ -115,7 +115,8 @@ extension Worker {
   /// Steps 8 and 9: the way, the network ACL across the subnet's edge, and who lives there.
   @inline(never)
   private mutating func destinationStep(
-    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables,
+    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex,
+    _ tables: borrowing RuleTables,
     checksACL: Bool = true
   ) -> Destination? {
     let way = routeStep(headers, nic: nic, tables)

@@ -59,7 +59,8 @@ extension Worker {
   @inline(__always)
   private mutating func known(
     _ packet: inout Packet, _ context: inout PacketContext, _ record: UInt32,
-    _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
+    _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision,
+    _ tables: borrowing RuleTables
   ) -> DropReason {
     // SAFETY: `pointer` checks the bounds, and nothing moves entries.
     let entry = unsafe flows.entries.pointer(Int(record))
@@ -217,7 +218,8 @@ extension Worker {
   ///
   /// The packet may be of either direction of that flow, so both are looked at.
   private func isUntracked(
-    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
+    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> Bool {
     if tables.nics[nic].openBits == 0 { return false }
     let isUDP = headers.transport == IPProtocol.udp

@@ -21,7 +21,10 @@ extension Worker {
     let vpc = tables.nics[nic].vpc
     let subnet = tables.nics[nic].subnet
     if headers.destination.isLinkLocal { return (.drop(.routeNone, rule: 0), true) }
-    if isAddress(headers.destinationHigh, headers.destinationLow, headers.family, of: tables.nics[nic].addresses, tables) {
+    if isAddress(
+      headers.destinationHigh, headers.destinationLow, headers.family,
+      of: tables.nics[nic].addresses, tables)
+    {
       return (.drop(.routeNone, rule: 0), false)
     }
     if isInside(headers.destination, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {

@@ -7,7 +7,8 @@ import Wire
 extension Worker {
   /// Egress: the private source becomes the public address.
   mutating func translateSource(
-    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) {
     guard headers.family == .v4 else { return }
     let index = publicAddress(of: nic, headers, tables)
