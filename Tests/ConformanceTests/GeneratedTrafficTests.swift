@@ -5,7 +5,7 @@ import Wire
 
 /// Engine and reference model judge generated traffic; both tests share one run.
 @Suite struct GeneratedTrafficTests {
-  static let seeds: ClosedRange<UInt64> = 1...150
+  static let seeds: ClosedRange<UInt64> = 1...110
   static let packets = 400
 
   struct Outcome: Sendable {
