@@ -115,8 +115,8 @@ extension Worker {
   /// Steps 8 and 9: the way, the network ACL across the subnet's edge, and who lives there.
   @inline(never)
   private mutating func destinationStep(
-    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables,
-    checksACL: Bool = true
+    _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex,
+    _ tables: borrowing RuleTables, checksACL: Bool = true
   ) -> Destination? {
     let way = routeStep(headers, nic: nic, tables)
     if case .drop(let reason, let rule) = way.outcome {
@@ -214,7 +214,8 @@ extension Worker {
 
   // MARK: Drops
 
-  /// Drops a packet before its way was asked for; the direction still says where it would have gone.
+  /// Drops a packet before its way was asked for; the direction still says where it would have
+  /// gone.
   @inline(never)
   mutating func dropEgress(
     _ packet: inout Packet, _ headers: borrowing Headers, _ reason: DropReason, rule: UInt32 = 0,

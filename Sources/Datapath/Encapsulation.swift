@@ -72,8 +72,8 @@ extension Worker {
 
   /// Puts the outer header for an endpoint before a frame.
   ///
-  /// The UDP checksum is zero over IPv4 (RFC 8926 section 3.3, RFC 7348 section 5) and computed over
-  /// IPv6 (RFC 8200 section 8.1).
+  /// The UDP checksum is zero over IPv4 (RFC 8926 section 3.3, RFC 7348 section 5) and computed
+  /// over IPv6 (RFC 8200 section 8.1).
   ///
   /// - Parameters:
   ///   - packet: the inner frame, with at least the endpoint's header length as headroom.
@@ -106,8 +106,8 @@ extension Worker {
     packet.headroom &-= size
   }
 
-  /// The outer UDP source port: the same both ways of a flow and on every host, in the dynamic range
-  /// that RFC 7348 section 5 recommends.
+  /// The outer UDP source port: the same both ways of a flow and on every host, in the dynamic
+  /// range that RFC 7348 section 5 recommends.
   @inline(__always)
   func entropyPort(_ context: inout PacketContext) -> UInt16 {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.
@@ -150,7 +150,8 @@ enum OuterHeaderWriter {
     unsafe base.storeBytes(of: words.2, toByteOffset: 16, as: UInt64.self)
     unsafe base.storeBytes(of: words.3, toByteOffset: 24, as: UInt64.self)
     unsafe base.storeBytes(of: words.4, toByteOffset: 32, as: UInt64.self)
-    unsafe base.storeBytes(of: UInt16(truncatingIfNeeded: words.5), toByteOffset: 40, as: UInt16.self)
+    unsafe base.storeBytes(
+      of: UInt16(truncatingIfNeeded: words.5), toByteOffset: 40, as: UInt16.self)
     unsafe base.storeBytes(
       of: UInt32(truncatingIfNeeded: words.5 >> 16), toByteOffset: 42, as: UInt32.self)
     let total = UInt16(truncatingIfNeeded: inner &+ 36)

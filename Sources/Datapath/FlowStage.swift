@@ -59,7 +59,8 @@ extension Worker {
   @inline(__always)
   private mutating func known(
     _ packet: inout Packet, _ context: inout PacketContext, _ record: UInt32,
-    _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
+    _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision,
+    _ tables: borrowing RuleTables
   ) -> DropReason {
     // SAFETY: `pointer` checks the bounds, and nothing moves entries.
     let entry = unsafe flows.entries.pointer(Int(record))
@@ -212,12 +213,13 @@ extension Worker {
     return .none
   }
 
-  /// Whether a TCP or UDP packet without a connection belongs to a flow that AWS does not track: one
-  /// whose first packet a rule for everybody allows, while the other way is open to everything.
+  /// Whether a TCP or UDP packet without a connection belongs to a flow that AWS does not track:
+  /// one whose first packet a rule for everybody allows, while the other way is open to everything.
   ///
   /// The packet may be of either direction of that flow, so both are looked at.
   private func isUntracked(
-    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
+    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> Bool {
     if tables.nics[nic].openBits == 0 { return false }
     let isUDP = headers.transport == IPProtocol.udp

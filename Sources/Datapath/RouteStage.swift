@@ -14,14 +14,18 @@ enum RouteOutcome {
 extension Worker {
   /// Finds the way of a packet that NIC `nic` sends: its own subnet, or the subnet's route table.
   ///
-  /// - Returns: the way, and whether it leads across the subnet's edge, where the network ACL stands.
+  /// - Returns: the way, and whether it leads across the subnet's edge, where the network ACL
+  ///   stands.
   mutating func routeStep(
     _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> (outcome: RouteOutcome, crossesEdge: Bool) {
     let vpc = tables.nics[nic].vpc
     let subnet = tables.nics[nic].subnet
     if headers.destination.isLinkLocal { return (.drop(.routeNone, rule: 0), true) }
-    if isAddress(headers.destinationHigh, headers.destinationLow, headers.family, of: tables.nics[nic].addresses, tables) {
+    if isAddress(
+      headers.destinationHigh, headers.destinationLow, headers.family,
+      of: tables.nics[nic].addresses, tables)
+    {
       return (.drop(.routeNone, rule: 0), false)
     }
     if isInside(headers.destination, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {

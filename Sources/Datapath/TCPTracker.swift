@@ -126,7 +126,9 @@ struct TCPTracker: ~Copyable {
 
   // MARK: Steps
 
-  private mutating func move(to new: TCPState, from old: TCPState, _ segment: TCPSegment, side: UInt8) {
+  private mutating func move(
+    to new: TCPState, from old: TCPState, _ segment: TCPSegment, side: UInt8
+  ) {
     track.lastKind = segment.kind
     track.lastSide = side
     state = new

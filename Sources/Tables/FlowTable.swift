@@ -64,12 +64,15 @@ public struct FlowTable: ~Copyable {
   func firstBucket(_ hash: UInt64) -> Int { Int(hash & bucketMask) }
 
   @inlinable @inline(__always)
-  func secondBucket(_ hash: UInt64) -> Int { Int((hash >> 24 ^ tag(hash) &* 0x9E37_79B1) & bucketMask) }
+  func secondBucket(_ hash: UInt64) -> Int {
+    Int((hash >> 24 ^ tag(hash) &* 0x9E37_79B1) & bucketMask)
+  }
 
   /// Brings the bucket of a hash towards the core.
   @inlinable @inline(__always)
   @_noLocks
   public func prefetchBucket(_ hash: UInt64) {
+    // SAFETY: a prefetch never faults, and the bucket's number is masked.
     unsafe prefetch(buckets.pointer(firstBucket(hash)))
   }
 
@@ -115,6 +118,7 @@ public struct FlowTable: ~Copyable {
     return ~((word & low7) &+ low7 | word | low7)
   }
 
+  /// Whether a record is in use and has the key.
   @inlinable @inline(__always)
   @_noLocks
   public func holds(_ record: UInt32, _ key: FlowKey) -> Bool {

@@ -87,7 +87,9 @@ public struct FrameParser {
       return
     }
     checkIPv4Checksum(at: offset, headerLength: headerLength, &headers)
-    if headerLength > 20 { checkIPv4Options(from: offset &+ 20, to: offset &+ headerLength, &headers) }
+    if headerLength > 20 {
+      checkIPv4Options(from: offset &+ 20, to: offset &+ headerLength, &headers)
+    }
 
     // SAFETY: as above.
     var total = Int(unsafe base.big16(offset + 2))
