@@ -116,7 +116,8 @@ extension Worker {
   @inline(never)
   private mutating func destinationStep(
     _ packet: inout Packet, _ headers: borrowing Headers, nic: TableIndex,
-    _ tables: borrowing RuleTables, checksACL: Bool = true
+    _ tables: borrowing RuleTables,
+    checksACL: Bool = true
   ) -> Destination? {
     let way = routeStep(headers, nic: nic, tables)
     if case .drop(let reason, let rule) = way.outcome {

@@ -113,13 +113,15 @@ extension Worker {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.
     var ports: UInt32 = 0
     if context.headers.hasPorts && !context.headers.isFragment {
-      ports = UInt32(context.headers.sourcePort ^ context.headers.destinationPort) << 16
+      ports =
+        UInt32(context.headers.sourcePort ^ context.headers.destinationPort) << 16
         | UInt32(context.headers.sourcePort &+ context.headers.destinationPort)
     }
     let low = context.headers.sourceLow ^ context.headers.destinationLow
     let high = context.headers.sourceHigh ^ context.headers.destinationHigh
     let sum = context.headers.sourceLow &+ context.headers.destinationLow
-    let mixed = (low ^ high &* 0x9E37_79B9_7F4A_7C15 ^ sum << 32)
+    let mixed =
+      (low ^ high &* 0x9E37_79B9_7F4A_7C15 ^ sum << 32)
       &+ UInt64(ports) &* 0xC2B2_AE3D_27D4_EB4F &+ UInt64(context.headers.transport)
     let product = mixed.multipliedFullWidth(by: 0x1656_67B1_9E37_79F9)
     let hash = product.high ^ product.low

@@ -161,9 +161,10 @@ extension Worker {
   ) {
     let isKnown = known != .none && flows.holds(known, context.key)
     let record = isKnown ? known : flows.lookup(context.key, hash: context.hash)
-    guard let record,
-      flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp
-    else { return }
+    guard let record, flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp
+    else {
+      return
+    }
     if flows.entries[record].generation != tables.generation {
       flows.entries[record].flags.remove(.egressCached)
       flows.entries[record].generation = tables.generation

@@ -106,7 +106,8 @@ public struct FlowTable: ~Copyable {
   func matchingTags(_ base: UnsafeRawPointer, _ tag: UInt64) -> UInt128 {
     let pattern = tag &* 0x0101_0101_0101_0101
     let low = unsafe base.loadUnaligned(fromByteOffset: 0, as: UInt64.self) ^ pattern
-    let high = unsafe UInt64(base.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+    let high =
+      unsafe UInt64(base.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
       ^ (pattern & 0xFFFF_FFFF)
     return UInt128(zeroBytes(high) & 0x8080_8080) << 64 | UInt128(zeroBytes(low))
   }

@@ -69,8 +69,7 @@ extension FrameParser {
       let following = unsafe base.byte(position)
       switch next {
       case 0, 60:
-        checkOptions(
-          from: position &+ 2, to: position &+ size, isHopByHop: next == 0, &headers)
+        checkOptions(from: position &+ 2, to: position &+ size, isHopByHop: next == 0, &headers)
       case 43:
         // Type 0 is deprecated (RFC 5095); segments left means that others decide the path.
         if unsafe (base.byte(position &+ 2) == 0 || base.byte(position &+ 3) != 0) {

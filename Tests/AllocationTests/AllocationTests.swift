@@ -85,7 +85,7 @@ import Wire
     var worker = try CountedWorker(UDPFlood.model())
     var kept: [UnsafeMutableRawPointer] = []
     kept.reserveCapacity(10)
-    defer { kept.forEach { $0.deallocate() } }
+    defer { for memory in kept { memory.deallocate() } }
     for _ in 0..<10 {
       worker.judge { kept.append(.allocate(byteCount: 24, alignment: 8)) }
     }

@@ -16,6 +16,7 @@ import Wire
     key.localLow = isIPv6 ? number &* 0x9E37_79B9 : 0x0A00_0000 | number >> 3 & 0xFFFF
     key.remoteHigh = isIPv6 ? number % 5 : 0
     key.remoteLow = isIPv6 ? number &* 3 : 0xC000_0200 | number & 255
+    key.seal()
     return key
   }
 
@@ -117,8 +118,10 @@ import Wire
     var v4 = Self.key(5)
     v4.localLow = 1
     v4.remoteLow = 2
+    v4.seal()
     var v6 = v4
     v6.isIPv6 = true
+    v6.seal()
     let hash: UInt64 = 0x0100_0000_0000_0001
     let first = table.insert(v4, hash: hash, kind: .udp)
     let found = table.lookup(v6, hash: hash)
