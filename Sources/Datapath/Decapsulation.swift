@@ -24,6 +24,7 @@ extension Worker {
     context.nic = .none
     guard let tunnel = openTunnel(&packet) else { return }
     guard admits(tunnel.vni, tables) else { return drop(&packet, .tunnelVNI, nic: .none) }
+    // SAFETY: `openTunnel` found the inner frame within the captured bytes.
     unsafe packet.base = unsafe packet.base + tunnel.innerOffset
     packet.length &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
     packet.originalLength &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
@@ -224,8 +225,9 @@ extension Worker {
     context.nic = tables.nicMACs.lookup(scope: vpc, IPAddress(v6: 0, target.bits))
   }
 
-  /// The NIC behind a public address, whose private one the packet gets. IPv6 goes through a gateway
-  /// untranslated; a private IPv4 address is nobody's there, unless a NIC takes what is not its own.
+  /// The NIC behind a public address, whose private one the packet gets. IPv6 goes through a
+  /// gateway untranslated; a private IPv4 address is nobody's there, unless a NIC takes what is not
+  /// its own.
   private func setGatewayReceiver(
     _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables

@@ -215,7 +215,8 @@ extension Worker {
 
   // MARK: Drops
 
-  /// Drops a packet before its way was asked for; the direction still says where it would have gone.
+  /// Drops a packet before its way was asked for; the direction still says where it would have
+  /// gone.
   @inline(never)
   mutating func dropEgress(
     _ packet: inout Packet, _ headers: borrowing Headers, _ reason: DropReason, rule: UInt32 = 0,

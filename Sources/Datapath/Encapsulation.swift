@@ -72,8 +72,8 @@ extension Worker {
 
   /// Puts the outer header for an endpoint before a frame.
   ///
-  /// The UDP checksum is zero over IPv4 (RFC 8926 section 3.3, RFC 7348 section 5) and computed over
-  /// IPv6 (RFC 8200 section 8.1).
+  /// The UDP checksum is zero over IPv4 (RFC 8926 section 3.3, RFC 7348 section 5) and computed
+  /// over IPv6 (RFC 8200 section 8.1).
   ///
   /// - Parameters:
   ///   - packet: the inner frame, with at least the endpoint's header length as headroom.
@@ -106,8 +106,8 @@ extension Worker {
     packet.headroom &-= size
   }
 
-  /// The outer UDP source port: the same both ways of a flow and on every host, in the dynamic range
-  /// that RFC 7348 section 5 recommends.
+  /// The outer UDP source port: the same both ways of a flow and on every host, in the dynamic
+  /// range that RFC 7348 section 5 recommends.
   @inline(__always)
   func entropyPort(_ context: inout PacketContext) -> UInt16 {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.

@@ -213,8 +213,8 @@ extension Worker {
     return .none
   }
 
-  /// Whether a TCP or UDP packet without a connection belongs to a flow that AWS does not track: one
-  /// whose first packet a rule for everybody allows, while the other way is open to everything.
+  /// Whether a TCP or UDP packet without a connection belongs to a flow that AWS does not track:
+  /// one whose first packet a rule for everybody allows, while the other way is open to everything.
   ///
   /// The packet may be of either direction of that flow, so both are looked at.
   private func isUntracked(

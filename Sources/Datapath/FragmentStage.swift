@@ -19,6 +19,7 @@ extension Worker {
     let key = FragmentKey(headers, nic: nic, direction: direction)
     let offset = UInt32(headers.fragmentOffset)
     let length = headers.fragmentLength
+    // SAFETY: the owner vouches for `length` bytes at `base`.
     let digest = unsafe payloadDigest(packet, headers, length: length)
     if let known = fragments.lookup(key, now: packet.time, share: &nics[nic].fragments) {
       // Of a refused datagram nothing passes, whatever its pieces look like.

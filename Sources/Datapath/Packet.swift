@@ -96,7 +96,9 @@ public struct Packet: ~Copyable {
   /// The outer UDP source port of the flow, for `needsFragmentation`.
   public var entropyPort: UInt16 = 0
 
+  /// A packet of `length` bytes at `base`, behind `headroom` writable ones.
   public init(base: UnsafeMutableRawPointer, length: UInt32, headroom: UInt32) {
+    // SAFETY: the owner vouches for the bytes until the packet is settled.
     unsafe self.base = unsafe base
     self.length = length
     self.originalLength = length
@@ -104,6 +106,7 @@ public struct Packet: ~Copyable {
   }
 }
 
+/// Which way a packet went, as verdict files say it.
 @frozen public enum PacketDirection: UInt8, BitwiseCopyable, Sendable {
   case egress, ingress, local, none
 }

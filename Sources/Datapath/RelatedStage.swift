@@ -9,6 +9,7 @@ extension Worker {
   mutating func quotedConnection(
     _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> UInt32? {
+    // SAFETY: the owner vouches for `length` bytes at `base`.
     guard let quote = unsafe QuotedPacket(packet.base, length: Int(packet.length), headers) else {
       return nil
     }
@@ -81,8 +82,8 @@ struct QuotedPacket: ~Copyable {
     }
   }
 
-  /// The transport protocol behind a quoted IPv6 header and where it begins; nil for later fragments
-  /// and chains that do not end.
+  /// The transport protocol behind a quoted IPv6 header and where it begins; nil for later
+  /// fragments and chains that do not end.
   @unsafe
   private static func skipExtensions(
     _ base: UnsafeRawPointer, length: Int, at offset: Int

@@ -14,7 +14,8 @@ enum RouteOutcome {
 extension Worker {
   /// Finds the way of a packet that NIC `nic` sends: its own subnet, or the subnet's route table.
   ///
-  /// - Returns: the way, and whether it leads across the subnet's edge, where the network ACL stands.
+  /// - Returns: the way, and whether it leads across the subnet's edge, where the network ACL
+  ///   stands.
   mutating func routeStep(
     _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> (outcome: RouteOutcome, crossesEdge: Bool) {

@@ -75,6 +75,7 @@ struct TCPOptions {
   private var bytes: UnsafeRawPointer?
 
   init() {
+    // SAFETY: nothing is read through it while `sackCount` is zero.
     unsafe bytes = nil
   }
 
@@ -111,6 +112,7 @@ struct TCPOptions {
 
   /// The highest right edge of the SACK blocks, if above `acknowledgement`; that otherwise.
   func highestSACK(above acknowledgement: UInt32) -> UInt32 {
+    // SAFETY: the segment's header is there as long as its packet is judged.
     guard let bytes = unsafe bytes, sackCount > 0 else { return acknowledgement }
     var highest = acknowledgement
     for block in 0..<sackCount {

@@ -17,6 +17,7 @@ extension Worker {
     note(.translated, UInt64(index))
     let translation = Translation(
       old: record.privateAddress.v4Bits, new: record.publicAddress.v4Bits)
+    // SAFETY: the owner vouches for `length` bytes at `base`, and the headers were parsed there.
     unsafe translation.rewrite(
       packet.base, length: Int(packet.length), headers, addressOffset: 12, quotedOffset: 16)
   }
@@ -29,6 +30,7 @@ extension Worker {
     note(.translated, UInt64(context.publicAddress), 1)
     let translation = Translation(
       old: record.publicAddress.v4Bits, new: record.privateAddress.v4Bits)
+    // SAFETY: the owner vouches for `length` bytes at `base`, and the headers were parsed there.
     unsafe translation.rewrite(
       packet.base, length: Int(packet.length), context.headers, addressOffset: 16, quotedOffset: 12)
   }

@@ -53,8 +53,10 @@ public struct Worker: ~Copyable {
 
   // MARK: Counters
 
+  /// Allowances in use and counters of a NIC.
   public func nicState(_ nic: TableIndex) -> NICState { nics[nic] }
 
+  /// Packets of a NIC that were dropped for a reason.
   public func dropCount(_ nic: TableIndex, _ reason: DropReason) -> UInt64 {
     drops[Int(nic) * 64 + Int(reason.rawValue)]
   }

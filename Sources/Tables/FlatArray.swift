@@ -15,6 +15,7 @@ public struct FlatArray<Element: BitwiseCopyable>: @unchecked Sendable {
 
   /// An array without records.
   @inlinable public init() {
+    // SAFETY: with a count of zero no index passes the check.
     unsafe base = nil
     count = 0
   }
@@ -22,15 +23,16 @@ public struct FlatArray<Element: BitwiseCopyable>: @unchecked Sendable {
   // Addressors, so that reading one field of a record does not copy the record.
   @inlinable
   public subscript(_ index: Int) -> Element {
+    // SAFETY: the index is checked below, and a non-empty array has a base.
     @inline(__always) unsafeAddress {
       precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
-      // The index was checked, and a non-empty array has a base.
       return unsafe base.unsafelyUnwrapped + index
     }
   }
 
   @inlinable
   public subscript(_ index: UInt32) -> Element {
+    // SAFETY: the index is checked below, and a non-empty array has a base.
     @inline(__always) unsafeAddress {
       precondition(UInt(index) < UInt(bitPattern: count))
       return unsafe base.unsafelyUnwrapped + Int(index)

@@ -10,6 +10,7 @@
   case free, tcp, udp, echo, other
 }
 
+/// What is known of a connection, beside its state.
 @frozen public struct FlowFlags: OptionSet, BitwiseCopyable, Sendable {
   public var rawValue: UInt8
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -51,6 +52,7 @@
     isIPv6 = false
   }
 
+  /// The word that holds all of a key but its addresses; ports in host order.
   @inlinable @inline(__always)
   public static func identity(
     nic: UInt32, transport: UInt8, localPort: UInt16, remotePort: UInt16
@@ -60,7 +62,8 @@
 
   /// A keyed 64-bit hash: multiply-and-fold over the key's words.
   ///
-  /// The seed is secret where flows of strangers meet, so that nobody can fill one bucket on purpose.
+  /// The seed is secret where flows of strangers meet, so that nobody can fill one bucket on
+  /// purpose.
   @inlinable @inline(__always)
   public func hash(seed: UInt64) -> UInt64 {
     var value: UInt64
@@ -167,6 +170,7 @@
   @inlinable public init() {}
 }
 
+/// What is known of one side of a TCP connection, beside its window.
 @frozen public struct TCPSideFlags: OptionSet, BitwiseCopyable, Sendable {
   public var rawValue: UInt8
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }

@@ -72,6 +72,7 @@ public struct FlowTable: ~Copyable {
   @inlinable @inline(__always)
   @_noLocks
   public func prefetchBucket(_ hash: UInt64) {
+    // SAFETY: a prefetch never faults, and the bucket's number is masked.
     unsafe prefetch(buckets.pointer(firstBucket(hash)))
   }
 
@@ -118,6 +119,7 @@ public struct FlowTable: ~Copyable {
     return ~((word & low7) &+ low7 | word | low7)
   }
 
+  /// Whether a record is in use and has the key.
   @inlinable @inline(__always)
   @_noLocks
   public func holds(_ record: UInt32, _ key: FlowKey) -> Bool {

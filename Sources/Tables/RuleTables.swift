@@ -71,6 +71,7 @@ public struct RuleTables: ~Copyable {
   public init() {}
 }
 
+/// This host in the underlay.
 @frozen public struct HostRecord: BitwiseCopyable, Sendable {
   /// False when the model has no host: nothing is encapsulated and no size limit applies.
   public var isPresent = false
@@ -81,17 +82,20 @@ public struct RuleTables: ~Copyable {
   public init() {}
 }
 
+/// An address block of a VPC or a subnet.
 @frozen public struct CIDRRecord: BitwiseCopyable, Sendable {
   public var prefix: IPPrefix
   @inlinable public init(_ prefix: IPPrefix) { self.prefix = prefix }
 }
 
+/// A VPC: its tunnel identifier and address blocks.
 @frozen public struct VPCRecord: BitwiseCopyable, Sendable {
   public var vni: UInt32 = 0
   public var cidrs = TableRange()
   public init() {}
 }
 
+/// A subnet: whose it is, and by which ACL and routes its packets go.
 @frozen public struct SubnetRecord: BitwiseCopyable, Sendable {
   public var vpc: TableIndex = .none
   public var cidrs = TableRange()
@@ -102,6 +106,7 @@ public struct RuleTables: ~Copyable {
   public init() {}
 }
 
+/// A network interface of this host, with its rules and allowances.
 @frozen public struct NICRecord: BitwiseCopyable, Sendable {
   public var mac = MACAddress(0)
   public var vpc: TableIndex = .none
@@ -131,11 +136,13 @@ public struct RuleTables: ~Copyable {
   public init() {}
 }
 
+/// An address of a NIC.
 @frozen public struct AddressRecord: BitwiseCopyable, Sendable {
   public var address: IPAddress
   @inlinable public init(_ address: IPAddress) { self.address = address }
 }
 
+/// A public address and the private one that it stands for.
 @frozen public struct PublicAddressRecord: BitwiseCopyable, Sendable {
   public var nic: TableIndex
   public var privateAddress: IPAddress
@@ -162,6 +169,7 @@ public struct RuleTables: ~Copyable {
   public var ingressV6: TableIndex = .none
   public init() {}
 
+  /// The classifier for packets of a direction and family.
   @inlinable public func index(_ direction: Direction, _ family: IPFamily) -> TableIndex {
     switch (direction, family) {
     case (.egress, .v4): egressV4
@@ -172,16 +180,19 @@ public struct RuleTables: ~Copyable {
   }
 }
 
+/// A security group.
 @frozen public struct GroupRecord: BitwiseCopyable, Sendable {
   public var classifiers = ClassifierIndices()
   public init() {}
 }
 
+/// A network ACL.
 @frozen public struct ACLRecord: BitwiseCopyable, Sendable {
   public var classifiers = ClassifierIndices()
   public init() {}
 }
 
+/// A route table, by family.
 @frozen public struct RouteTableRecord: BitwiseCopyable, Sendable {
   /// Tries whose values are indices of `routes`; none when the table has no prefix of the family.
   public var v4: TableIndex = .none
@@ -189,10 +200,12 @@ public struct RuleTables: ~Copyable {
   public init() {}
 }
 
+/// What a route leads to.
 @frozen public enum RouteKind: UInt8, BitwiseCopyable, Sendable {
   case local, gateway, peering, nic, blackhole
 }
 
+/// A route, without its prefix.
 @frozen public struct RouteRecord: BitwiseCopyable, Sendable {
   public var kind: RouteKind = .local
   /// Index of `gateways`, `peerings` or `nics` as `kind` says.
@@ -202,6 +215,7 @@ public struct RuleTables: ~Copyable {
   public init() {}
 }
 
+/// An internet gateway and the tunnel to it.
 @frozen public struct GatewayRecord: BitwiseCopyable, Sendable {
   public var vpc: TableIndex = .none
   public var endpoint: TableIndex = .none
@@ -210,12 +224,14 @@ public struct RuleTables: ~Copyable {
   public init() {}
 }
 
+/// Two VPCs whose addresses reach each other.
 @frozen public struct PeeringRecord: BitwiseCopyable, Sendable {
   public var first: TableIndex = .none
   public var second: TableIndex = .none
   public init() {}
 }
 
+/// An address that lives on another host.
 @frozen public struct MappingRecord: BitwiseCopyable, Sendable {
   public var vpc: TableIndex = .none
   public var endpoint: TableIndex = .none

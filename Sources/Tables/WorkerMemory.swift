@@ -24,6 +24,7 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
     // Room to begin and to end on a huge page; what is not touched costs nothing.
     let whole = isHuge ? (bytes + Self.hugePage - 1) / Self.hugePage * Self.hugePage : bytes
     mappedBytes = isHuge ? whole + Self.hugePage : bytes
+    // SAFETY: the mapping is new, nobody else knows it, and all of it is inside `mappedBytes`.
     let memory = unsafe mmap(
       nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
@@ -40,11 +41,13 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
 
   /// Gives the memory back. The owner calls it once, when no view is used any more.
   public func deallocate() {
+    // SAFETY: the owner says that no view is used any more.
     unsafe _ = munmap(mapping, mappedBytes)
   }
 
   @inlinable
   public subscript(_ index: Int) -> Element {
+    // SAFETY: the index is checked below; the memory stays until `deallocate`.
     @inline(__always) unsafeAddress {
       precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
       return unsafe UnsafePointer(base + index)
@@ -57,6 +60,7 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
 
   @inlinable
   public subscript(_ index: UInt32) -> Element {
+    // SAFETY: the index is checked below; the memory stays until `deallocate`.
     @inline(__always) unsafeAddress {
       precondition(UInt(index) < UInt(bitPattern: count))
       return unsafe UnsafePointer(base + Int(index))

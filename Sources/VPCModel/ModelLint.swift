@@ -27,9 +27,10 @@ public enum ModelLint {
   /// | code | meaning |
   /// |---|---|
   /// | `acl-shadowed` | earlier rules of the network ACL decide every packet the rule matches |
-  /// | `acl-unused`, `group-unused`, `prefix-list-unused`, `route-table-unused` | nothing names it |
+  /// | `acl-unused`, `group-unused` | nothing names it |
+  /// | `prefix-list-unused`, `route-table-unused` | nothing names it |
   /// | `burst-too-small` | the bucket cannot pay for a full frame |
-  /// | `mapping-outside-vpc` | the address is outside the VPC's CIDR blocks, which alone are local |
+  /// | `mapping-outside-vpc` | the address is outside the VPC's CIDR blocks; only those are local |
   /// | `mapping-to-this-host` | the address's host is this one |
   /// | `mtu-below-ipv6-minimum` | IPv6 guests would get less than 1280 bytes |
   /// | `nic-without-groups` | nothing is allowed from or to the NIC |

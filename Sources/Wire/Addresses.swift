@@ -98,16 +98,19 @@ public struct IPPrefix: Hashable, Sendable, BitwiseCopyable {
   /// Whether the block is 0.0.0.0/0 or ::/0.
   @inlinable public var isEverything: Bool { length == 0 }
 
+  /// Whether an address of the same family begins with the prefix.
   @inlinable public func contains(_ other: IPAddress) -> Bool {
     guard other.family == family else { return false }
     let (highMask, lowMask) = IPPrefix.mask(family: family, length: length)
     return other.high & highMask == address.high && other.low & lowMask == address.low
   }
 
+  /// Whether all addresses of another prefix are in this one.
   @inlinable public func contains(_ other: IPPrefix) -> Bool {
     other.length >= length && contains(other.address)
   }
 
+  /// Whether some address is in both prefixes.
   @inlinable public func overlaps(_ other: IPPrefix) -> Bool {
     contains(other) || other.contains(self)
   }

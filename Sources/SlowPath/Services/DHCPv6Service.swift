@@ -61,8 +61,8 @@ extension ServiceResponder {
 
   /// Whether a client sent it and says who it is (RFC 8415 section 16).
   ///
-  /// The rules on server identifiers are not enforced: a VPC has one server, and a client that comes
-  /// from elsewhere still names another one.
+  /// The rules on server identifiers are not enforced: a VPC has one server, and a client that
+  /// comes from elsewhere still names another one.
   private func isSound(_ message: DHCPv6Message) -> Bool {
     switch message.type {
     case .solicit, .confirm, .rebind, .request, .renew, .release, .decline:
