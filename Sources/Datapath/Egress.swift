@@ -155,7 +155,7 @@ extension Worker {
       packet.direction = .local
     }
     let refusal = limitStep(
-      now: packet.time, cost: context.cost, creates: decision.action == .create,
+      now: packet.time, cost: context.cost, hash: context.hash, creates: decision.action == .create,
       replaces: decision.record != .none, .egress, nic: nic, tables)
     if refusal != .none {
       drop(&packet, refusal, nic: nic)

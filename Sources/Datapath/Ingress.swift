@@ -179,7 +179,7 @@ extension Worker {
     rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     let refusal = limitStep(
-      now: packet.time, cost: context.cost, creates: decision.action == .create,
+      now: packet.time, cost: context.cost, hash: context.hash, creates: decision.action == .create,
       replaces: decision.record != .none, .ingress, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     _ = commit(&context, decision, .ingress, nic: nic)

@@ -6,17 +6,18 @@ extension Worker {
   ///
   /// - Parameters:
   ///   - cost: bytes of the frame.
+  ///   - hash: of the connection's key.
   ///   - creates: the packet begins a tracked connection.
   /// - Returns: the first limit that refuses, in the order of the contract; `none` when charged.
   @inline(__always)
   mutating func limitStep(
-    now: UInt64, cost: UInt64, creates: Bool, replaces: Bool,
+    now: UInt64, cost: UInt64, hash: UInt64, creates: Bool, replaces: Bool,
     _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
     // SAFETY: `pointer` checks the bounds; the state of a NIC never moves.
     let state = unsafe nics.pointer(Int(nic))
     if creates {
-      let refusal = connectionLimits(nic, now: now, replaces: replaces, tables)
+      let refusal = connectionLimits(nic, now: now, hash: hash, replaces: replaces, tables)
       if refusal != .none { return refusal }
     }
     if unsafe !state.pointee.packets.admits(1, now: now, tables.nics[nic].packets) {
@@ -45,9 +46,9 @@ extension Worker {
   /// The limits on connections, asked before any other.
   @inline(never)
   private mutating func connectionLimits(
-    _ nic: TableIndex, now: UInt64, replaces: Bool, _ tables: borrowing RuleTables
+    _ nic: TableIndex, now: UInt64, hash: UInt64, replaces: Bool, _ tables: borrowing RuleTables
   ) -> DropReason {
-    if !replaces && !hasRoomForConnection(nic, now: now, tables) {
+    if !replaces && !hasRoomForConnection(nic, now: now, hash: hash, tables) {
       nics[nic].counters.connectionsExceeded &+= 1
       return .limitConnections
     }
@@ -57,12 +58,12 @@ extension Worker {
 
   /// Whether a NIC may open one more connection: its allowance, its share of the table, the table.
   private mutating func hasRoomForConnection(
-    _ nic: TableIndex, now: UInt64, _ tables: borrowing RuleTables
+    _ nic: TableIndex, now: UInt64, hash: UInt64, _ tables: borrowing RuleTables
   ) -> Bool {
     let limit = tables.nics[nic].connections
     if nics[nic].connections >= limit { expireDueFlows(now) }
     if nics[nic].connections >= limit { return false }
-    if flows.count >= flows.entries.count { return false }
+    if !flows.hasRoom(hash) { return false }
     return nics[nic].connections < reservePerNIC || sharedConnections < sharedCapacity
   }
 }

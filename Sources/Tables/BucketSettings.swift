@@ -17,8 +17,9 @@
 
   /// A bucket that gains `tokens` every `nanoseconds` and holds at most `depth` tokens.
   ///
-  /// The rate is reduced to lowest terms; only a rate whose exact bucket would not fit 63 bits is
-  /// rounded, by less than 1e-9.
+  /// The rate is reduced to lowest terms. Only where the depth times the denominator does not fit
+  /// 63 bits is it rounded, by half a part a nanosecond at most: nothing for any rate and depth that
+  /// a network has, much for a few bits a second with gigabytes of depth.
   public init(tokens: UInt64, perNanoseconds nanoseconds: UInt64, depth: UInt64) {
     var (numerator, denominator) = (tokens, nanoseconds)
     var (a, b) = (tokens, nanoseconds)
@@ -27,12 +28,12 @@
       numerator /= a
       denominator /= a
     }
-    while depth.multipliedReportingOverflow(by: denominator).overflow
-      || depth * denominator > UInt64.max >> 1
-    {
-      numerator = (numerator + 1) / 2
-      denominator = max(1, denominator / 2)
-      if denominator == 1 { break }
+    let largest = (UInt64.max >> 1) / max(1, depth)
+    if denominator > largest {
+      // The finest part that the depth leaves room for, and the nearest rate in it.
+      let exact = UInt128(numerator) * UInt128(largest) + UInt128(denominator / 2)
+      numerator = UInt64(exact / UInt128(denominator))
+      denominator = max(1, largest)
     }
     perNanosecond = max(1, numerator)
     scale = denominator

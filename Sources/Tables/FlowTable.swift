@@ -169,15 +169,7 @@ public struct FlowTable: ~Copyable {
   /// The caller fills the rest of the entry and arms its timer with `wheel.insert`.
   @_noLocks
   public mutating func insert(_ key: FlowKey, hash: UInt64, kind: FlowKind) -> UInt32? {
-    let bucket: Int
-    let slot: Int
-    if let free = freeSlot(in: firstBucket(hash)) {
-      (bucket, slot) = (firstBucket(hash), free)
-    } else if let free = freeSlot(in: secondBucket(hash)) {
-      (bucket, slot) = (secondBucket(hash), free)
-    } else {
-      return nil
-    }
+    guard let bucket = bucketForInsertion(hash), let slot = freeSlot(in: bucket) else { return nil }
     let record: UInt32
     if spareCount > 0 {
       spareCount &-= 1
@@ -239,6 +231,29 @@ public struct FlowTable: ~Copyable {
 
   /// Records below this number may be in use: the bound of a walk over all of them.
   public var highWater: UInt32 { firstFresh }
+
+  /// Whether a key with this hash would find a record and a slot.
+  @_noLocks
+  public func hasRoom(_ hash: UInt64) -> Bool {
+    count < entries.count && bucketForInsertion(hash) != nil
+  }
+
+  /// The bucket that a new key goes to: the first, which lookups ask first, while it has room to
+  /// spare; the emptier of the two after that, so that both are practically never full.
+  private func bucketForInsertion(_ hash: UInt64) -> Int? {
+    let first = firstBucket(hash)
+    let free = freeSlots(in: first)
+    if free > 4 { return first }
+    let second = secondBucket(hash)
+    let freeInSecond = freeSlots(in: second)
+    if free == 0 && freeInSecond == 0 { return nil }
+    return freeInSecond > free ? second : first
+  }
+
+  private func freeSlots(in bucket: Int) -> Int {
+    // SAFETY: the bucket's number is masked.
+    unsafe matchingTags(UnsafeRawPointer(buckets.pointer(bucket)), 0).nonzeroBitCount
+  }
 
   private func freeSlot(in bucket: Int) -> Int? {
     // SAFETY: the bucket's number is masked.
