@@ -97,7 +97,7 @@ extension Worker {
   ///   - end: where the outer packet ends by its own lengths.
   ///   - captured: bytes that are there; `isCut` tells that the options are not.
   @unsafe
-  private func openGeneve(
+  private mutating func openGeneve(
     _ base: UnsafeMutableRawPointer, at offset: Int, end: Int, captured: Int, isCut: inout Bool
   ) -> (vni: UInt32, innerOffset: Int)? {
     // SAFETY: 8 bytes from `offset` are there.
@@ -126,7 +126,7 @@ extension Worker {
 
   /// RFC 7348 section 5: the I flag alone, reserved fields zero.
   @unsafe
-  private func openVXLAN(
+  private mutating func openVXLAN(
     _ base: UnsafeMutableRawPointer, at offset: Int
   ) -> (vni: UInt32, innerOffset: Int)? {
     // SAFETY: 8 bytes from `offset` are there.
@@ -136,7 +136,7 @@ extension Worker {
     return (vniWord >> 8, offset &+ 8)
   }
 
-  private func admits(_ vni: UInt32, _ tables: borrowing RuleTables) -> Bool {
+  private mutating func admits(_ vni: UInt32, _ tables: borrowing RuleTables) -> Bool {
     let key = IPAddress(v4: vni)
     return tables.vnis.lookup(scope: 0, key) != .none
       || tables.gatewayVNIs.lookup(scope: 0, key) != .none
@@ -175,7 +175,7 @@ extension Worker {
   }
 
   /// Whether an address is mapped to a tunnel endpoint, in a VPC or in one peered with it.
-  private func livesAt(
+  private mutating func livesAt(
     _ endpoint: IPAddress, _ address: IPAddress, _ vpc: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     if isMapped(address, in: vpc, to: endpoint, tables) { return true }
@@ -193,7 +193,7 @@ extension Worker {
     return false
   }
 
-  private func isMapped(
+  private mutating func isMapped(
     _ address: IPAddress, in vpc: TableIndex, to endpoint: IPAddress,
     _ tables: borrowing RuleTables
   ) -> Bool {
@@ -204,7 +204,7 @@ extension Worker {
   }
 
   /// The NIC that has the inner destination, or that the inner frame is addressed to by MAC.
-  private func setReceiver(
+  private mutating func setReceiver(
     _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables
   ) {
@@ -216,7 +216,7 @@ extension Worker {
     }
   }
 
-  private func setReceiverByMAC(
+  private mutating func setReceiverByMAC(
     _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables
   ) {
@@ -228,7 +228,7 @@ extension Worker {
   /// The NIC behind a public address, whose private one the packet gets. IPv6 goes through a
   /// gateway untranslated; a private IPv4 address is nobody's there, unless a NIC takes what is not
   /// its own.
-  private func setGatewayReceiver(
+  private mutating func setGatewayReceiver(
     _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables
   ) {

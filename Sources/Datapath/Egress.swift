@@ -93,8 +93,10 @@ extension Worker {
     // A traced packet goes the long way, so that every step shows.
     guard decision.action == .update, !isTracing else { return false }
     let record = decision.record
-    return flows.entries[record].flags.contains(.egressCached)
-      && flows.entries[record].generation == tables.generation
+    // SAFETY: `pointer` checks the bounds, and nothing moves entries.
+    let entry = unsafe flows.entries.pointer(Int(record))
+    return unsafe entry.pointee.flags.contains(.egressCached)
+      && entry.pointee.generation == tables.generation
   }
 
   /// Remembers where a connection's egress packets go. Only TCP and UDP: elsewhere the ACL may tell

@@ -217,7 +217,7 @@ extension Worker {
   /// one whose first packet a rule for everybody allows, while the other way is open to everything.
   ///
   /// The packet may be of either direction of that flow, so both are looked at.
-  private func isUntracked(
+  private mutating func isUntracked(
     _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> Bool {
@@ -233,7 +233,7 @@ extension Worker {
         nic, headers.reversedRuleKey, direction.opposite, headers.family, tables)
   }
 
-  private func allowsEverywhere(
+  private mutating func allowsEverywhere(
     _ nic: TableIndex, _ key: UInt32, _ direction: Direction, _ family: IPFamily,
     _ tables: borrowing RuleTables
   ) -> Bool {

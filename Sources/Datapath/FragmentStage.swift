@@ -46,7 +46,7 @@ extension Worker {
   }
 
   /// Remembers what became of a first fragment, for those that follow.
-  func recordFirstFragment(_ datagram: UInt32, _ packet: borrowing Packet) {
+  mutating func recordFirstFragment(_ datagram: UInt32, _ packet: borrowing Packet) {
     fragments.datagrams[datagram].reason = packet.verdict == .drop ? packet.reason : .none
     fragments.datagrams[datagram].rule = packet.rule
     fragments.datagrams[datagram].state = packet.state.rawValue
@@ -54,7 +54,7 @@ extension Worker {
 
   /// A digest of the captured bytes of a fragment, to tell a copy from an overlap.
   @unsafe
-  private func payloadDigest(
+  private mutating func payloadDigest(
     _ packet: borrowing Packet, _ headers: borrowing Headers, length: UInt32
   ) -> UInt64 {
     let start = Int(headers.fragmentPayloadOffset)

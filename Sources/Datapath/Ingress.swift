@@ -156,7 +156,7 @@ extension Worker {
   }
 
   /// Remembers that the ACL lets a connection's packets in; TCP and UDP only, as for egress.
-  private func cacheIngress(
+  private mutating func cacheIngress(
     _ context: borrowing PacketContext, _ known: UInt32, _ tables: borrowing RuleTables
   ) {
     let isKnown = known != .none && flows.holds(known, context.key)

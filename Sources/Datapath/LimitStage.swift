@@ -14,31 +14,32 @@ extension Worker {
     now: UInt64, cost: UInt64, hash: UInt64, creates: Bool, replaces: Bool,
     _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
-    // SAFETY: `pointer` checks the bounds; the state of a NIC never moves.
+    // SAFETY: `pointer` checks the bounds; neither state nor tables move.
     let state = unsafe nics.pointer(Int(nic))
+    let record = unsafe tables.nics.pointer(Int(nic))
     if creates {
       let refusal = connectionLimits(nic, now: now, hash: hash, replaces: replaces, tables)
       if refusal != .none { return refusal }
     }
-    if unsafe !state.pointee.packets.admits(1, now: now, tables.nics[nic].packets) {
+    if unsafe !state.pointee.packets.admits(1, now: now, record.pointee.packets) {
       unsafe state.pointee.counters.packetsExceeded &+= 1
       return .limitPackets
     }
     if direction == .egress {
-      if unsafe !state.pointee.bandwidthOut.admits(cost, now: now, tables.nics[nic].bandwidthOut) {
+      if unsafe !state.pointee.bandwidthOut.admits(cost, now: now, record.pointee.bandwidthOut) {
         unsafe state.pointee.counters.bandwidthOutExceeded &+= 1
         return .limitBandwidth
       }
-      unsafe state.pointee.bandwidthOut.charge(cost, tables.nics[nic].bandwidthOut)
+      unsafe state.pointee.bandwidthOut.charge(cost, record.pointee.bandwidthOut)
     } else {
-      if unsafe !state.pointee.bandwidthIn.admits(cost, now: now, tables.nics[nic].bandwidthIn) {
+      if unsafe !state.pointee.bandwidthIn.admits(cost, now: now, record.pointee.bandwidthIn) {
         unsafe state.pointee.counters.bandwidthInExceeded &+= 1
         return .limitBandwidth
       }
-      unsafe state.pointee.bandwidthIn.charge(cost, tables.nics[nic].bandwidthIn)
+      unsafe state.pointee.bandwidthIn.charge(cost, record.pointee.bandwidthIn)
     }
-    unsafe state.pointee.packets.charge(1, tables.nics[nic].packets)
-    if creates { unsafe state.pointee.connectionRate.charge(1, tables.nics[nic].connectionRate) }
+    unsafe state.pointee.packets.charge(1, record.pointee.packets)
+    if creates { unsafe state.pointee.connectionRate.charge(1, record.pointee.connectionRate) }
     note(.limits, cost)
     return .none
   }

@@ -121,7 +121,7 @@ extension Worker {
   }
 
   /// Whether the destination is the router of the NIC's subnet: its first address + 1, or fe80::1.
-  private func isRouter(
+  private mutating func isRouter(
     _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     let destination = headers.destination
@@ -156,11 +156,13 @@ extension Worker {
     {
       return .spoofIP
     }
-    let isChecked = tables.nics[nic].sourceDestCheck
-    if isChecked
+    // SAFETY: `pointer` checks the bounds, and tables do not move.
+    let record = unsafe tables.nics.pointer(Int(nic))
+    let isChecked = unsafe record.pointee.sourceDestCheck
+    if unsafe isChecked
       && !isAddress(
         context.headers.sourceHigh, context.headers.sourceLow, context.headers.family,
-        of: tables.nics[nic].addresses, tables)
+        of: record.pointee.addresses, tables)
     {
       return .spoofIP
     }

@@ -83,7 +83,7 @@ extension Worker {
   }
 
   /// The public address record of the packet's IPv4 source at a NIC; `none` when it has none.
-  func publicAddress(
+  mutating func publicAddress(
     of nic: TableIndex, _ headers: borrowing Headers, _ tables: borrowing RuleTables
   ) -> TableIndex {
     let range = tables.nics[nic].publicAddresses

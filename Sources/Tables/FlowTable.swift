@@ -140,16 +140,18 @@ public struct FlowTable: ~Copyable {
 
   /// The record of a key, or nil.
   ///
+  /// Mutating only so that the table is passed by reference: by value, it is copied for the call.
+  ///
   /// - Complexity: O(1): two buckets at most.
   @inlinable
   @_noLocks
-  public func lookup(_ key: FlowKey, hash: UInt64) -> UInt32? {
+  public mutating func lookup(_ key: FlowKey, hash: UInt64) -> UInt32? {
     if let record = find(key, hash: hash, in: firstBucket(hash)) { return record }
     return find(key, hash: hash, in: secondBucket(hash))
   }
 
   @inlinable
-  func find(_ key: FlowKey, hash: UInt64, in bucket: Int) -> UInt32? {
+  mutating func find(_ key: FlowKey, hash: UInt64, in bucket: Int) -> UInt32? {
     // SAFETY: as in `prefetchCandidate`.
     let base = unsafe UnsafeRawPointer(buckets.pointer(bucket))
     var matches = unsafe matchingTags(base, tag(hash))
