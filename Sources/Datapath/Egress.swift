@@ -52,7 +52,7 @@ extension Worker {
   // MARK: Connection to delivery
 
   /// Steps 6 to 12 of a packet whose ports are known.
-  @inline(__always)
+  @_transparent
   private mutating func judgeFlowEgress(
     _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
     _ tables: borrowing RuleTables
@@ -142,7 +142,7 @@ extension Worker {
   }
 
   /// Steps 10 and 11: size and limits. False when the packet was dropped.
-  @inline(__always)
+  @_transparent
   private mutating func leave(
     _ packet: inout Packet, _ context: inout PacketContext, _ decision: borrowing FlowDecision,
     _ destination: Destination, nic: TableIndex, _ tables: borrowing RuleTables

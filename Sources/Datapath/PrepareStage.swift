@@ -5,6 +5,7 @@ import Wire
 // accesses that the judgement will need. Nothing here depends on connections or allowances.
 
 extension Worker {
+  @_transparent
   mutating func prepare(
     _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) {

@@ -34,7 +34,8 @@ public enum InternetChecksum {
     let sum =
       (first & 0xFFFF_FFFF) &+ (first >> 32) &+ (second & 0xFFFF_FFFF) &+ (second >> 32)
       &+ UInt64(third)
-    return fold(sum) == 0xFFFF
+    // A sum folds to all ones exactly when it is a multiple of them, and it is never zero here.
+    return sum % 0xFFFF == 0
   }
 
   /// Folds a sum to 16 bits, end-around carry included.
