@@ -159,7 +159,7 @@ enum OuterHeaderWriter {
     let total = UInt16(truncatingIfNeeded: inner &+ 36)
     unsafe base.storeBig16(total, at: 16)
     let sum = unsafe UInt64(template.pointee.partialSum) &+ UInt64(total)
-    unsafe base.storeBig16(InternetChecksum.finish(sum), at: 24)
+    unsafe base.storeBig16(InternetChecksum.finishHeader(sum), at: 24)
     unsafe base.storeBig16(entropyPort, at: 34)
     unsafe base.storeBig16(UInt16(truncatingIfNeeded: inner &+ 16), at: 38)
     unsafe base.storeBig32(vni << 8, at: 46)

@@ -17,8 +17,7 @@ extension Worker {
     // SAFETY: the parser saw a whole Ethernet header.
     let target = unsafe UnsafeRawPointer(packet.base).mac(0)
     let isGroup =
-      target.isMulticast && !packet.flags.contains(.rawIP)
-      || context.headers.destination.isMulticast || context.headers.destination.isLimitedBroadcast
+      target.isMulticast && !packet.flags.contains(.rawIP) || context.headers.isToGroup
     if mayBeService(&context) {
       if serviceStep(&packet, context.headers, isGroup: isGroup, nic: nic, tables) { return true }
     }

@@ -40,24 +40,31 @@ extension Compilation {
   ) throws(TableCompilerError) {
     for route in table.routes {
       if case .cidr(let prefix) = route.destination {
-        try add(route, to: prefix, of: table, in: &prefixes)
+        try add(route, to: [prefix], of: table, in: &prefixes)
       }
     }
     for route in table.routes {
       if case .prefixList(let id) = route.destination {
-        for prefix in try prefixList(id) { try add(route, to: prefix, of: table, in: &prefixes) }
+        try add(route, to: try prefixList(id), of: table, in: &prefixes)
       }
     }
   }
 
-  /// Adds one prefix of a route; the rule is named by that prefix, also when a list holds it.
+  /// Adds the prefixes of a route. The rule has the route's own name, or one for each prefix, also
+  /// when a list holds them.
   private mutating func add(
-    _ route: Route, to prefix: IPPrefix, of table: RouteTable,
+    _ route: Route, to destinations: [IPPrefix], of table: RouteTable,
     in prefixes: inout [IPPrefix: TableIndex]
   ) throws(TableCompilerError) {
-    let index = UInt32(routes.count)
-    routes.append(try record(route, name: "\(table.id)/\(prefix)"))
-    if prefixes[prefix] == nil { prefixes[prefix] = index }
+    var named: TableIndex?
+    for prefix in destinations {
+      let index = named ?? UInt32(routes.count)
+      if named == nil {
+        routes.append(try record(route, name: route.id ?? "\(table.id)/\(prefix)"))
+        if route.id != nil { named = index }
+      }
+      if prefixes[prefix] == nil { prefixes[prefix] = index }
+    }
   }
 
   private mutating func record(

@@ -18,8 +18,8 @@
   /// A bucket that gains `tokens` every `nanoseconds` and holds at most `depth` tokens.
   ///
   /// The rate is reduced to lowest terms. Only where the depth times the denominator does not fit
-  /// 63 bits is it rounded, by half a part a nanosecond at most: nothing for any rate and depth that
-  /// a network has, much for a few bits a second with gigabytes of depth.
+  /// 63 bits is it rounded, by half a part a nanosecond at most: nothing for any rate and depth
+  /// that a network has, much for a few bits a second with gigabytes of depth.
   public init(tokens: UInt64, perNanoseconds nanoseconds: UInt64, depth: UInt64) {
     var (numerator, denominator) = (tokens, nanoseconds)
     var (a, b) = (tokens, nanoseconds)

@@ -251,10 +251,13 @@ public struct RouteTable: Sendable, Equatable {
 }
 
 public struct Route: Sendable, Equatable {
+  /// The `id` field; without one the route is named `TABLE/PREFIX` by the prefix that matched.
+  public var id: String?
   public var destination: RouteDestination
   public var target: RouteTarget
 
-  public init(destination: RouteDestination, target: RouteTarget) {
+  public init(id: String? = nil, destination: RouteDestination, target: RouteTarget) {
+    self.id = id
     self.destination = destination
     self.target = target
   }

@@ -48,7 +48,7 @@ struct ObjectFields: Sendable {
     optional: ["id", "ports", "type", "code"])
   static let routeTable = ObjectFields(
     name: "routeTable", required: ["id", "vpc"], optional: ["routes"])
-  static let route = ObjectFields(name: "route", required: ["to", "via"], optional: [])
+  static let route = ObjectFields(name: "route", required: ["to", "via"], optional: ["id"])
   static let internetGateway = ObjectFields(
     name: "internetGateway", required: ["id", "vpc", "host", "vni"], optional: [])
   static let peering = ObjectFields(name: "peering", required: ["id", "vpcs"], optional: [])

@@ -124,8 +124,9 @@ extension ModelReader {
       guard let fields = self.fields(item, .route) else { continue }
       let destination = routeDestination(fields["to"], seen: &seen)
       let target = routeTarget(fields["via"], scope: scope(owner))
+      let name = fields["id"].flatMap { ruleName($0, default: nil, item.place) }
       guard let destination, let target else { continue }
-      routes.append(Route(destination: destination, target: target))
+      routes.append(Route(id: name, destination: destination, target: target))
     }
     guard let id, let vpc else { return }
     model.routeTables.append(RouteTable(id: id, vpc: vpc, routes: routes))

@@ -356,6 +356,10 @@ extension ModelSchema {
           "type": "object",
           "description": "Where packets to some addresses go.",
           "properties": {
+            "id": {
+              "$ref": "#/$defs/id",
+              "description": "Its name in verdicts; TABLE/PREFIX without one."
+            },
             "to": {
               "type": "string",
               "description": "A CIDR block or the id of a prefix list.",

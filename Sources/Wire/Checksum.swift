@@ -49,6 +49,13 @@ public enum InternetChecksum {
     return UInt16(truncatingIfNeeded: value)
   }
 
+  /// The checksum field for a sum below 2^32, such as of one header: two folds are enough.
+  @inlinable @inline(__always)
+  public static func finishHeader(_ sum: UInt64) -> UInt16 {
+    let once = (sum & 0xFFFF) &+ (sum >> 16)
+    return ~UInt16(truncatingIfNeeded: once &+ (once >> 16))
+  }
+
   /// The checksum field for a sum: its one's complement.
   @inlinable @inline(__always)
   @_noLocks

@@ -108,6 +108,11 @@
   @inlinable @inline(__always) public var destination: IPAddress {
     IPAddress(family: family, high: destinationHigh, low: destinationLow)
   }
+  /// Whether the destination is a multicast group or 255.255.255.255.
+  @inlinable @inline(__always) public var isToGroup: Bool {
+    if family == .v6 { return destinationHigh >> 56 == 0xFF }
+    return destinationLow >> 28 == 0xE || destinationLow == 0xFFFF_FFFF
+  }
   @inlinable @inline(__always) public var isIP: Bool { link == .ipv4 || link == .ipv6 }
   @inlinable @inline(__always) public var isFragment: Bool { moreFragments || fragmentOffset != 0 }
   @inlinable @inline(__always) public var isLaterFragment: Bool { fragmentOffset != 0 }

@@ -243,7 +243,8 @@ struct ModelGenerator {
       route("10.10.0.0/16", .peering("pcx-1")),
       route("172.16.0.0/12", .networkInterface("eni-b1")),
       route("192.168.0.0/16", .blackhole),
-      Route(destination: .prefixList("pl-closed"), target: .blackhole),
+      Route(
+        id: "closed", destination: .prefixList("pl-closed"), target: .blackhole),
     ]
     if random.one(in: 2) { blue.append(route("::/0", .internetGateway("igw-1"))) }
     if random.one(in: 2) { blue.append(route("10.0.3.0/24", .networkInterface("eni-b1"))) }

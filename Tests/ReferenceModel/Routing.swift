@@ -110,7 +110,9 @@ struct Routing {
     var target: RouteTarget?
     var table: String
 
-    var name: String { "\(table)/\(prefix)" }
+    var id: String?
+
+    var name: String { id ?? "\(table)/\(prefix)" }
   }
 
   private func longestRoute(to destination: IPAddress, _ sender: NetworkInterfaceState)
@@ -129,7 +131,8 @@ struct Routing {
       for prefix in prefixes {
         candidates.append(
           Candidate(
-            prefix: prefix, preference: preference, target: route.target, table: table?.id ?? ""))
+            prefix: prefix, preference: preference, target: route.target, table: table?.id ?? "",
+            id: route.id))
       }
     }
     var best: Candidate?

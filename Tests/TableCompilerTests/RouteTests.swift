@@ -53,3 +53,34 @@ import Wire
     #expect(compiled.tables.routeTables[1].v6 == .none)
   }
 }
+
+@Suite struct RouteNameTests {
+  @Test func `a route with an id gives one rule of that name to every prefix of its list`() throws {
+    var model = VPCModel()
+    let block = IPPrefix(IPAddress(v4: 0x0A00_0000), length: 16)
+    model.vpcs = [VPC(id: "vpc", vni: 1, cidrs: [block])]
+    model.subnets = [Subnet(id: "subnet", vpc: "vpc", cidrs: [block], routeTable: "rtb")]
+    let far = [
+      IPPrefix(IPAddress(v4: 0xC000_0000), length: 16),
+      IPPrefix(IPAddress(v4: 0xC100_0000), length: 16),
+    ]
+    model.prefixLists = [PrefixList(id: "pl", entries: far)]
+    model.routeTables = [
+      RouteTable(
+        id: "rtb", vpc: "vpc",
+        routes: [
+          Route(id: "closed", destination: .prefixList("pl"), target: .blackhole),
+          Route(
+            destination: .cidr(IPPrefix(IPAddress(v4: 0xC200_0000), length: 16)),
+            target: .blackhole),
+        ])
+    ]
+    let compiled = try TableCompiler.compile(model)
+    #expect(compiled.ruleNames == ["", "rtb/194.0.0.0/16", "closed"])
+    let trie = compiled.tables.routeTables[0].v4
+    let rules = [UInt64(0xC000_0001), 0xC100_0001].map { address in
+      compiled.tables.routes[compiled.tables.prefixes.lookup(trie, high: 0, low: address)].rule
+    }
+    #expect(rules == [2, 2])
+  }
+}
