@@ -10,7 +10,7 @@ extension Worker {
   @inline(__always)
   mutating func commit(
     _ context: inout PacketContext,
-    _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
+    _ decision: FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     switch decision.action {
     case .none: return .none
@@ -32,7 +32,7 @@ extension Worker {
 
   @inline(__always)
   private mutating func advance(
-    _ context: inout PacketContext, _ decision: borrowing FlowDecision
+    _ context: inout PacketContext, _ decision: FlowDecision
   ) {
     let record = decision.record
     // SAFETY: `pointer` checks the bounds, and nothing moves entries.
@@ -79,7 +79,7 @@ extension Worker {
   @inline(never)
   private mutating func create(
     _ context: inout PacketContext,
-    _ decision: borrowing FlowDecision, _ direction: Direction, nic: TableIndex
+    _ decision: FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     guard let record = flows.insert(context.key, hash: context.hash, kind: decision.kind) else {
       return .none

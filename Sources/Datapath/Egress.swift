@@ -88,7 +88,7 @@ extension Worker {
   /// Whether the connection knows its destination and the ACL's consent from this generation.
   @inline(__always)
   private func hasCachedEgress(
-    _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
+    _ decision: FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     // A traced packet goes the long way, so that every step shows.
     guard decision.action == .update, !isTracing else { return false }
@@ -144,7 +144,7 @@ extension Worker {
   /// Steps 10 and 11: size and limits. False when the packet was dropped.
   @_transparent
   private mutating func leave(
-    _ packet: inout Packet, _ context: inout PacketContext, _ decision: borrowing FlowDecision,
+    _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
     _ destination: Destination, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     if destination.kind != .nic {

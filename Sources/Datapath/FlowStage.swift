@@ -8,7 +8,7 @@ extension Worker {
   /// Finds the packet's connection, or says whether it may begin one.
   ///
   /// - Returns: a drop reason (`ct.flags`, `ct.invalid`), or `none` with `decision` filled.
-  @inline(__always)
+  @_transparent
   mutating func flowStep(
     _ packet: inout Packet, _ context: inout PacketContext, _ direction: Direction,
     nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
@@ -18,11 +18,14 @@ extension Worker {
     if let record = liveRecord(&context, now: packet.time) {
       return known(&packet, &context, record, direction, nic: nic, &decision, tables)
     }
-    return unknown(&packet, &context, direction, nic: nic, &decision, tables)
+    var fresh = decision
+    let refusal = unknown(&packet, &context, direction, nic: nic, &fresh, tables)
+    decision = fresh
+    return refusal
   }
 
   /// The record of a connection that has not ended by time, or nil.
-  @inline(__always)
+  @_transparent
   private mutating func liveRecord(_ context: inout PacketContext, now: UInt64) -> UInt32? {
     if context.candidate != .none {
       // SAFETY: `pointer` checks the bounds.
@@ -56,7 +59,7 @@ extension Worker {
 
   // MARK: Part of a connection
 
-  @inline(__always)
+  @_transparent
   private mutating func known(
     _ packet: inout Packet, _ context: inout PacketContext, _ record: UInt32,
     _ direction: Direction, nic: TableIndex, _ decision: inout FlowDecision,
@@ -80,14 +83,13 @@ extension Worker {
       note(.connectionFound, UInt64(decision.rule))
       return .none
     }
-    switch kind {
-    case .tcp:
-      return knownTCP(&packet, &context, direction, nic: nic, &decision, tables)
-    case .echo:
-      decision.deadline = packet.time &+ 30_000_000_000
-    case .other, .free, .udp:
-      decision.deadline = packet.time &+ 600_000_000_000
+    if kind == .tcp {
+      var tracked = decision
+      let refusal = knownTCP(&packet, &context, direction, nic: nic, &tracked, tables)
+      decision = tracked
+      return refusal
     }
+    decision.deadline = packet.time &+ (kind == .echo ? 30_000_000_000 : 600_000_000_000)
     note(.connectionFound, UInt64(decision.rule))
     return .none
   }

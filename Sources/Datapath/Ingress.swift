@@ -148,7 +148,7 @@ extension Worker {
 
   @inline(__always)
   private func hasCachedIngress(
-    _ decision: borrowing FlowDecision, _ tables: borrowing RuleTables
+    _ decision: FlowDecision, _ tables: borrowing RuleTables
   ) -> Bool {
     guard decision.action == .update, !isTracing else { return false }
     return flows.entries[decision.record].flags.contains(.ingressCached)
@@ -175,7 +175,7 @@ extension Worker {
   /// Steps 7 and 8: limits, commitment, and the frame as the guest gets it.
   @inline(__always)
   private mutating func receive(
-    _ packet: inout Packet, _ context: inout PacketContext, _ decision: borrowing FlowDecision,
+    _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
     rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     let refusal = limitStep(
