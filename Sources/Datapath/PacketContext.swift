@@ -40,7 +40,8 @@ struct PacketContext: ~Copyable {
 
 /// What connection tracking decided of a packet, to be committed when every later step agrees.
 ///
-/// Small enough to live in registers: rare paths fill in a copy of their own, whose address they take.
+/// Small enough to live in registers: rare paths fill in a copy of their own, whose address they
+/// take.
 struct FlowDecision {
   enum Action { case none, update, create }
 
