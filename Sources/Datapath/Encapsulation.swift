@@ -85,10 +85,10 @@ extension Worker {
     _ packet: inout Packet, endpoint index: TableIndex, vni: UInt32, entropyPort: UInt16,
     _ tables: borrowing RuleTables
   ) {
-    let size = tables.endpoints[index].headerLength
-    precondition(packet.headroom >= size)
-    // SAFETY: the headroom was checked; the template has 80 bytes, of which 50 or 70 are stored.
+    // SAFETY: `pointer` checks the bounds; the template has 80 bytes, of which 50 or 70 are stored.
     let template = unsafe tables.endpoints.pointer(Int(index))
+    let size = unsafe template.pointee.headerLength
+    precondition(packet.headroom >= size)
     let base = unsafe packet.base - Int(size)
     // Lengths are those of the wire: a capture may hold less.
     let inner = packet.originalLength
@@ -111,18 +111,14 @@ extension Worker {
   @inline(__always)
   func entropyPort(_ context: inout PacketContext) -> UInt16 {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.
-    var ports: UInt32 = 0
+    var mixed = (context.headers.sourceLow ^ context.headers.destinationLow)
+      &+ (context.headers.sourceHigh ^ context.headers.destinationHigh) &* 0x9E37_79B9_7F4A_7C15
+      &+ UInt64(context.headers.transport)
     if context.headers.hasPorts && !context.headers.isFragment {
-      ports =
-        UInt32(context.headers.sourcePort ^ context.headers.destinationPort) << 16
-        | UInt32(context.headers.sourcePort &+ context.headers.destinationPort)
+      let difference = context.headers.sourcePort ^ context.headers.destinationPort
+      let sum = UInt32(context.headers.sourcePort) &+ UInt32(context.headers.destinationPort)
+      mixed &+= UInt64(difference) << 48 &+ UInt64(sum) << 32
     }
-    let low = context.headers.sourceLow ^ context.headers.destinationLow
-    let high = context.headers.sourceHigh ^ context.headers.destinationHigh
-    let sum = context.headers.sourceLow &+ context.headers.destinationLow
-    let mixed =
-      (low ^ high &* 0x9E37_79B9_7F4A_7C15 ^ sum << 32)
-      &+ UInt64(ports) &* 0xC2B2_AE3D_27D4_EB4F &+ UInt64(context.headers.transport)
     let product = mixed.multipliedFullWidth(by: 0x1656_67B1_9E37_79F9)
     let hash = product.high ^ product.low
     return 0xC000 | UInt16(truncatingIfNeeded: hash >> 24) & 0x3FFF

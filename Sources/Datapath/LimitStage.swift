@@ -26,17 +26,15 @@ extension Worker {
       return .limitPackets
     }
     if direction == .egress {
-      if unsafe !state.pointee.bandwidthOut.admits(cost, now: now, record.pointee.bandwidthOut) {
+      if unsafe !state.pointee.bandwidthOut.take(cost, now: now, record.pointee.bandwidthOut) {
         unsafe state.pointee.counters.bandwidthOutExceeded &+= 1
         return .limitBandwidth
       }
-      unsafe state.pointee.bandwidthOut.charge(cost, record.pointee.bandwidthOut)
     } else {
-      if unsafe !state.pointee.bandwidthIn.admits(cost, now: now, record.pointee.bandwidthIn) {
+      if unsafe !state.pointee.bandwidthIn.take(cost, now: now, record.pointee.bandwidthIn) {
         unsafe state.pointee.counters.bandwidthInExceeded &+= 1
         return .limitBandwidth
       }
-      unsafe state.pointee.bandwidthIn.charge(cost, record.pointee.bandwidthIn)
     }
     unsafe state.pointee.packets.charge(1, record.pointee.packets)
     if creates { unsafe state.pointee.connectionRate.charge(1, record.pointee.connectionRate) }
