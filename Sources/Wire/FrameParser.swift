@@ -22,7 +22,7 @@ public struct FrameParser {
   ///   - originalLength: bytes the frame had on the wire, at least `length`.
   ///   - offloaded: take what checksum and segmentation offload leave in captures as complete.
   /// - Complexity: O(1); at most 8 extension headers are walked.
-  @unsafe @inlinable @inline(__always)
+  @unsafe @_transparent
   @_noLocks
   public static func parse(
     _ base: UnsafeRawPointer, length: Int, originalLength: Int, offloaded: Bool,
@@ -35,7 +35,8 @@ public struct FrameParser {
     parser.parseEthernet(&headers)
   }
 
-  @unsafe @inlinable @inline(__always)
+  @unsafe @_transparent @usableFromInline
+  @_noLocks
   init(base: UnsafeRawPointer, length: Int, originalLength: Int, offloaded: Bool) {
     unsafe self.base = base
     self.length = length
@@ -43,7 +44,8 @@ public struct FrameParser {
     self.offloaded = offloaded
   }
 
-  @inlinable @inline(__always)
+  @_transparent @usableFromInline
+  @_noLocks
   func parseEthernet(_ headers: inout Headers) {
     guard length >= Self.ethernetLength else {
       headers.faults.insert(.truncated)
@@ -64,7 +66,8 @@ public struct FrameParser {
 
   // MARK: IPv4 (RFC 791)
 
-  @inlinable @inline(__always)
+  @_transparent @usableFromInline
+  @_noLocks
   func parseIPv4(at offset: Int, _ headers: inout Headers) {
     headers.link = .ipv4
     headers.family = .v4
@@ -115,6 +118,7 @@ public struct FrameParser {
   }
 
   @inlinable @inline(__always)
+  @_noLocks
   func checkIPv4Checksum(at offset: Int, headerLength: Int, _ headers: inout Headers) {
     // SAFETY: `headerLength` bytes from `offset` are there.
     if unsafe headerLength == 20 && InternetChecksum.isRight20(base + offset) { return }
@@ -122,6 +126,7 @@ public struct FrameParser {
   }
 
   @unsafe @usableFromInline @inline(never)
+  @_noLocks
   func checkIPv4ChecksumSlowly(
     _ header: UnsafeRawPointer, headerLength: Int, _ headers: inout Headers
   ) {
@@ -135,6 +140,7 @@ public struct FrameParser {
 
   /// Walks the options of RFC 791 section 3.1: source routes and malformed ones are faults.
   @usableFromInline @inline(never)
+  @_noLocks
   func checkIPv4Options(from start: Int, to end: Int, _ headers: inout Headers) {
     var position = start
     while position < end {
@@ -160,6 +166,7 @@ public struct FrameParser {
   }
 
   @inlinable
+  @_noLocks
   func setFragment(
     offset: Int, more: Bool, start: Int, payload: Int, _ headers: inout Headers
   ) {
@@ -173,7 +180,8 @@ public struct FrameParser {
   // MARK: Transport
 
   /// Reads the transport header, `segment` bytes of which the packet declares.
-  @inlinable @inline(__always)
+  @_transparent @usableFromInline
+  @_noLocks
   func parseTransport(at offset: Int, segment: Int, _ headers: inout Headers) {
     switch headers.transport {
     case IPProtocol.tcp:
@@ -212,6 +220,7 @@ public struct FrameParser {
   }
 
   @inlinable @inline(__always)
+  @_noLocks
   func readPorts(at offset: Int, _ headers: inout Headers) {
     // SAFETY: the caller saw that the transport header is there.
     headers.sourcePort = unsafe base.big16(offset)
@@ -221,6 +230,7 @@ public struct FrameParser {
 
   /// Whether `size` bytes of a transport header are there; records the fault when not.
   @inlinable @inline(__always)
+  @_noLocks
   func hasHeader(
     of size: Int, at offset: Int, segment: Int, _ headers: inout Headers
   ) -> Bool {

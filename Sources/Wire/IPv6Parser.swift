@@ -2,7 +2,8 @@
 // we stop: a firewall that skips what it cannot walk lets through what it did not see (RFC 7112).
 
 extension FrameParser {
-  @inlinable @inline(__always)
+  @usableFromInline @inline(never)
+  @_noLocks
   func parseIPv6(at offset: Int, _ headers: inout Headers) {
     headers.link = .ipv6
     headers.family = .v6
@@ -49,6 +50,7 @@ extension FrameParser {
   ///
   /// - Parameter end: where the packet ends by its own payload length.
   @usableFromInline @inline(never)
+  @_noLocks
   func walkExtensions(from start: Int, end: Int, first: UInt8, _ headers: inout Headers) {
     var position = start
     var next = first
