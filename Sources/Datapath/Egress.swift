@@ -11,13 +11,13 @@ extension Worker {
   ) {
     let nic = context.nic
     packet.direction = .egress
-    note(.egress, UInt64(nic))
     if !context.headers.faults.isEmpty {
+      note(.egress, UInt64(nic))
       return drop(&packet, context.headers.faults.reason, nic: nic)
     }
     if isTracing {
-      note(
-        .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
+      note(.egress, UInt64(nic))
+      note(.parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
     }
     if linkStep(&packet, &context, nic: nic, tables) { return }
     let refusal = sourceStep(&packet, &context, nic: nic, tables)

@@ -111,7 +111,8 @@ extension Worker {
   @inline(__always)
   func entropyPort(_ context: inout PacketContext) -> UInt16 {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.
-    var mixed = (context.headers.sourceLow ^ context.headers.destinationLow)
+    var mixed =
+      (context.headers.sourceLow ^ context.headers.destinationLow)
       &+ (context.headers.sourceHigh ^ context.headers.destinationHigh) &* 0x9E37_79B9_7F4A_7C15
       &+ UInt64(context.headers.transport)
     if context.headers.hasPorts && !context.headers.isFragment {

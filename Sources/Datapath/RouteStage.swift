@@ -103,12 +103,17 @@ extension Worker {
     _ high: UInt64, _ low: UInt64, _ family: IPFamily, of range: TableRange,
     _ tables: borrowing RuleTables
   ) -> Bool {
-    var position = range.start
-    let end = position &+ range.count
-    while position < end {
-      let address = tables.nicAddresses[position].address
-      if address.low == low && address.high == high && address.family == family { return true }
-      position &+= 1
+    if range.count == 0 { return false }
+    // SAFETY: `pointer` checks that the first address is inside; the compiler made the range whole.
+    var address = unsafe tables.nicAddresses.pointer(Int(range.start))
+    let end = unsafe address + Int(range.count)
+    while unsafe address < end {
+      if unsafe address.pointee.address.low == low && address.pointee.address.high == high
+        && address.pointee.address.family == family
+      {
+        return true
+      }
+      unsafe address += 1
     }
     return false
   }

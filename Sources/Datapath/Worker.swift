@@ -117,7 +117,7 @@ public struct Worker: ~Copyable {
         judgeIngress(&packet, &context, tables)
       }
     }
-    if packet.rule != 0 && packet.verdict != .punt { hits[packet.rule] &+= 1 }
+    if packet.rule != 0 { hits[packet.rule] &+= 1 }
   }
 
   /// Takes one packet of a NIC's link-local allowance, for a service that answered or consumed.

@@ -73,7 +73,8 @@ public struct FlowTable: ~Copyable {
   @_noLocks
   public func prefetchBucket(_ hash: UInt64) {
     // SAFETY: a prefetch never faults, and the bucket's number is masked.
-    unsafe prefetch(buckets.pointer(firstBucket(hash)))
+    // SAFETY: the bucket's number is masked.
+    unsafe prefetch(buckets.uncheckedPointer(firstBucket(hash)))
   }
 
   /// A record that probably holds the key of `hash`, judged by its tag alone, and brought towards
@@ -83,7 +84,7 @@ public struct FlowTable: ~Copyable {
   public func prefetchCandidate(_ hash: UInt64) -> UInt32? {
     let bucket = firstBucket(hash)
     // SAFETY: the bucket's number is masked, and slot numbers are below 12.
-    let base = unsafe UnsafeRawPointer(buckets.pointer(bucket))
+    let base = unsafe UnsafeRawPointer(buckets.uncheckedPointer(bucket))
     let pattern = tag(hash) &* 0x0101_0101_0101_0101
     let low = unsafe zeroBytes(base.loadUnaligned(fromByteOffset: 0, as: UInt64.self) ^ pattern)
     let slot: Int
@@ -97,7 +98,7 @@ public struct FlowTable: ~Copyable {
     }
     let record = unsafe base.loadUnaligned(fromByteOffset: 12 &+ slot &* 4, as: UInt32.self)
     guard record < UInt32(truncatingIfNeeded: entries.count) else { return nil }
-    unsafe prefetch(entries.pointer(Int(record)))
+    unsafe prefetch(entries.uncheckedPointer(Int(record)))
     return record
   }
 

@@ -71,6 +71,12 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
     }
   }
 
+  /// The address of a record whose number is below `count` by construction, such as a masked hash.
+  @unsafe @inlinable @inline(__always)
+  public func uncheckedPointer(_ index: Int) -> UnsafeMutablePointer<Element> {
+    unsafe base + index
+  }
+
   /// The address of a record, to be prefetched.
   @unsafe @inlinable @inline(__always)
   public func pointer(_ index: Int) -> UnsafeMutablePointer<Element> {
