@@ -72,8 +72,8 @@
       value = mix(localLow ^ value, remoteLow ^ 0xC2B2_AE3D_27D4_EB4F)
       value = mix(identity ^ value, seed ^ 0x1656_67B1_9E37_79F9)
     } else {
-      value = mix(localLow << 32 | remoteLow ^ seed, identity ^ 0x9E37_79B9_7F4A_7C15)
-      value = mix(value, seed ^ 0x1656_67B1_9E37_79F9)
+      // Both factors are keyed: with a secret seed nobody knows an input that makes one zero.
+      value = mix(localLow << 32 | remoteLow ^ seed, identity ^ seed &* 0x9E37_79B9_7F4A_7C15)
     }
     return value
   }
