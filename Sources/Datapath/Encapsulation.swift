@@ -52,7 +52,7 @@ extension Worker {
     } else {
       let mapping = tables.mappings[destination.index]
       endpoint = mapping.endpoint
-      vni = tables.vpcs[mapping.vpc].vni
+      vni = mapping.vni
       // What the guest sent to its router goes to the receiver itself.
       // SAFETY: the parser saw a whole Ethernet header.
       if unsafe UnsafeRawPointer(packet.base).mac(0) == .router {

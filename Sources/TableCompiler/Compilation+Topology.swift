@@ -31,12 +31,13 @@ extension Compilation {
   mutating func addEndpoints() throws(TableCompilerError) {
     for (index, mapping) in model.mappings.enumerated() {
       var record = MappingRecord()
-      record.vpc = try vpcNames[mapping.vpc]
+      let vpc = try vpcNames[mapping.vpc]
+      record.vni = vpcs[Int(vpc)].vni
       record.endpoint = try endpoint(mapping.host)
       record.mac = mapping.mac
       mappings.append(record)
       let location = Location(mapping: UInt32(index))
-      addresses.add(scope: record.vpc, mapping.address, location.bits)
+      addresses.add(scope: vpc, mapping.address, location.bits)
     }
     for gateway in model.internetGateways {
       var record = GatewayRecord()

@@ -233,7 +233,8 @@ public struct RuleTables: ~Copyable {
 
 /// An address that lives on another host.
 @frozen public struct MappingRecord: BitwiseCopyable, Sendable {
-  public var vpc: TableIndex = .none
+  /// Of the mapping's VPC.
+  public var vni: UInt32 = 0
   public var endpoint: TableIndex = .none
   public var mac = MACAddress(0)
   public init() {}

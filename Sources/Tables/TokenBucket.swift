@@ -21,12 +21,10 @@
     if settings.isUnlimited { return true }
     let elapsed = now &- time
     time = now
-    if deficit != 0 {
-      // Beyond `fillTime` the product could overflow; the bucket is full then anyway.
-      let refill =
-        elapsed >= settings.fillTime ? settings.capacity : elapsed &* settings.perNanosecond
-      deficit = refill >= deficit ? 0 : deficit &- refill
-    }
+    // Beyond `fillTime` the product could overflow; the bucket is full then anyway.
+    let refill =
+      elapsed >= settings.fillTime ? settings.capacity : elapsed &* settings.perNanosecond
+    deficit = refill >= deficit ? 0 : deficit &- refill
     // A frame has fewer than 2^31 bytes and a scale is below 2^33: the product fits.
     return cost &* settings.scale <= settings.capacity &- deficit
   }

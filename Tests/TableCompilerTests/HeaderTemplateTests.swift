@@ -17,7 +17,7 @@ import Wire
     let compiled = try TableCompiler.compile(exampleModel())
     #expect(compiled.tables.endpoints.count == 3)
     #expect(compiled.tables.mappings[0].endpoint == compiled.tables.mappings[1].endpoint)
-    #expect(compiled.tables.mappings[2].vpc == 1)
+    #expect(compiled.tables.mappings[2].vni == 200)
     #expect(compiled.tables.mappings[2].mac == MACAddress(0x02_00_00_00_00_15))
     for (index, text) in [
       (compiled.tables.mappings[0].endpoint, "192.0.2.2"),
