@@ -196,8 +196,8 @@ extension Worker {
       fragments.datagrams[context.receivedFragment].rule = rule
       fragments.datagrams[context.receivedFragment].state = state.rawValue
     }
-    if context.publicAddress != .none { translateDestination(&packet, context, tables) }
     trim(&packet, &context)
+    if context.publicAddress != .none { translateDestination(&packet, context, tables) }
     // SAFETY: the parser saw a whole Ethernet header.
     unsafe packet.base.storeMAC(tables.nics[nic].mac, at: 0)
     unsafe packet.base.storeMAC(.router, at: 6)

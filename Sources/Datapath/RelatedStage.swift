@@ -10,9 +10,9 @@ extension Worker {
     _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> UInt32? {
     // SAFETY: the owner vouches for `length` bytes at `base`.
-    guard let quote = unsafe QuotedPacket(packet.base, length: Int(packet.length), headers) else {
-      return nil
-    }
+    // What stands behind the error's own end is padding, and quotes nothing.
+    let end = min(Int(packet.length), Int(headers.networkOffset) &+ Int(headers.datagramLength))
+    guard let quote = unsafe QuotedPacket(packet.base, length: end, headers) else { return nil }
     // The error goes to who sent the quoted packet; others know nothing of it.
     guard quote.headers.sourceHigh == headers.destinationHigh,
       quote.headers.sourceLow == headers.destinationLow
