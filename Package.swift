@@ -21,15 +21,35 @@ let slowPath: [SwiftSetting] = [
 let package = Package(
   name: "apus",
   products: [
-    .executable(name: "apus", targets: ["apus"])
+    .executable(name: "apus", targets: ["apus"]),
+    .executable(name: "apusd", targets: ["apusd"]),
+    .executable(name: "apus-vhostd", targets: ["apus-vhostd"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
     // C: the only places that touch C.
     .target(name: "CDataplane", cSettings: [.unsafeFlags(["-march=x86-64-v3", "-O2"])]),
+    .target(
+      name: "CXDP", cSettings: [.unsafeFlags(["-O2"])],
+      linkerSettings: [.linkedLibrary("bpf"), .linkedLibrary("elf"), .linkedLibrary("z")]),
+    .target(
+      name: "CDPDK",
+      cSettings: [
+        .unsafeFlags([
+          "-I/usr/include/dpdk", "-I/usr/include/x86_64-linux-gnu/dpdk", "-include",
+          "rte_config.h", "-march=x86-64-v3", "-O2",
+        ])
+      ],
+      linkerSettings: ["eal", "ethdev", "mbuf", "mempool", "ring", "net", "vhost", "kvargs"].map {
+        .linkedLibrary("rte_\($0)")
+      }),
+    .target(name: "CFileDescriptors"),
+    .target(name: "CThreads"),
     .target(name: "CCapture", linkerSettings: [.linkedLibrary("pcap"), .linkedLibrary("z")]),
 
     // Fast path: no Foundation, no allocation, no reference counting, no locks, no clock.
@@ -37,8 +57,19 @@ let package = Package(
     .target(name: "Tables", dependencies: ["Wire", "CDataplane"], swiftSettings: fastPath),
     .target(
       name: "Datapath", dependencies: ["Wire", "Tables", "CDataplane"], swiftSettings: fastPath),
+    .target(name: "LockFree", dependencies: ["CDataplane"], swiftSettings: fastPath),
+    .target(
+      name: "Live", dependencies: ["Wire", "Tables", "Datapath", "LockFree", "CDataplane"],
+      swiftSettings: fastPath),
 
     // Ports.
+    .target(name: "HostPlan", dependencies: ["Wire"], swiftSettings: slowPath),
+    .target(
+      name: "KernelPort", dependencies: ["CXDP", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
+      swiftSettings: slowPath),
+    .target(
+      name: "DPDKPort", dependencies: ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
+      swiftSettings: slowPath),
     .target(name: "CapturePort", dependencies: ["CCapture"], swiftSettings: slowPath),
 
     // Control: may allocate, may await.
@@ -57,13 +88,44 @@ let package = Package(
       swiftSettings: slowPath),
     .target(
       name: "Bench",
-      dependencies: ["VPCModel", "TableCompiler", "Tables", "Datapath", "Wire", "CDataplane"],
+      dependencies: [
+        "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire", "CDataplane",
+        "CThreads",
+      ],
       swiftSettings: slowPath),
     .executableTarget(
       name: "apus",
       dependencies: [
         "Bench", "Replay", "VPCModel", "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: slowPath),
+
+    .target(
+      name: "Daemon",
+      dependencies: [
+        "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
+        "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
+        .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      swiftSettings: slowPath),
+    .executableTarget(
+      name: "apusd",
+      dependencies: [
+        "Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: slowPath),
+    .target(
+      name: "VhostBroker",
+      dependencies: ["CFileDescriptors", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: slowPath),
+    .executableTarget(
+      name: "apus-vhostd",
+      dependencies: [
+        "VhostBroker", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: slowPath),
 
@@ -119,5 +181,38 @@ let package = Package(
       name: "ReplayOutputTests",
       dependencies: ["Replay", "CapturePort", "TestPackets", "VPCModel", "Wire"]),
     .testTarget(name: "PeerTests", dependencies: ["apus"]),
+    .testTarget(name: "LockFreeTests", dependencies: ["LockFree"]),
+    .testTarget(
+      name: "LiveTests",
+      dependencies: [
+        "Live", "LockFree", "Datapath", "TableCompiler", "Tables", "TestPackets", "VPCModel", "Wire",
+      ]),
+    .testTarget(
+      name: "KernelPortTests",
+      dependencies: ["CXDP", "KernelPort", "HostPlan", "Live", "Datapath", "Wire"]),
+    .executableTarget(
+      name: "DPDKPortProbe",
+      dependencies: [
+        "DPDKPort", "HostPlan", "Live", "Datapath",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Tests/DPDKPortProbe", swiftSettings: slowPath),
+    .testTarget(
+      name: "DPDKPortTests",
+      dependencies: ["DPDKPort", "HostPlan", "Live", "Datapath", "DPDKPortProbe"]),
+    .testTarget(
+      name: "DaemonTests",
+      dependencies: [
+        "apus", "apusd", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables", "Datapath",
+        "Live", "LockFree", "VPCModel", "Wire", .product(name: "Logging", package: "swift-log"),
+      ]),
+    .testTarget(
+      name: "VhostBrokerTests", dependencies: ["VhostBroker", "CFileDescriptors", "apus-vhostd"],
+      exclude: ["Guest"]),
+    .executableTarget(
+      name: "hostile-guest", path: "Tests/hostile-guest",
+      cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["apus", "apusd", "apus-vhostd", "hostile-guest"],
+      exclude: ["Models"]),
   ]
 )

@@ -110,7 +110,7 @@ struct BenchmarkTraffic {
     packets = UnsafeMutableBufferPointer(start: descriptors, count: count)
     for index in 0..<count {
       let base = memory + index * PipelineBenchmark.slotLength + PipelineBenchmark.headroom
-      writeFrame(at: base, flow: flow(index))
+      BenchmarkFrame.write(at: base, flow: flow(index))
       time += 50
       var packet = Packet(
         base: base, length: UInt32(PipelineBenchmark.frameLength),
@@ -123,7 +123,23 @@ struct BenchmarkTraffic {
     }
   }
 
-  private func writeFrame(at base: UnsafeMutableRawPointer, flow: Int) {
+  /// Adds the outer headers of the burst to a digest; a packet that did not leave spoils it.
+  func digest(_ initial: UInt64) -> UInt64 {
+    var value = initial
+    for index in packets.indices {
+      precondition(packets[index].verdict == .forward && packets[index].length == 114)
+      let base = packets[index].base
+      let word = base.loadUnaligned(fromByteOffset: 34, as: UInt64.self)
+      let product = (value ^ word).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+      value = product.high ^ product.low ^ base.loadUnaligned(as: UInt64.self)
+    }
+    return value
+  }
+}
+
+/// The frame that every benchmark sends: UDP over IPv4 in 64 bytes, its five-tuple by flow.
+enum BenchmarkFrame {
+  static func write(at base: UnsafeMutableRawPointer, flow: Int) {
     base.storeMAC(.router, at: 0)
     base.storeMAC(BenchmarkModel.nicMAC, at: 6)
     base.storeBig16(0x0800, at: 12)
@@ -139,18 +155,5 @@ struct BenchmarkTraffic {
     base.storeBig16(UInt16(truncatingIfNeeded: 1024 + rest % 50_000), at: 34)
     base.storeBig16(UInt16(truncatingIfNeeded: 2000 + rest / 50_000), at: 36)
     base.storeBig32(0x001E_0000, at: 38)
-  }
-
-  /// Adds the outer headers of the burst to a digest; a packet that did not leave spoils it.
-  func digest(_ initial: UInt64) -> UInt64 {
-    var value = initial
-    for index in packets.indices {
-      precondition(packets[index].verdict == .forward && packets[index].length == 114)
-      let base = packets[index].base
-      let word = base.loadUnaligned(fromByteOffset: 34, as: UInt64.self)
-      let product = (value ^ word).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-      value = product.high ^ product.low ^ base.loadUnaligned(as: UInt64.self)
-    }
-    return value
   }
 }

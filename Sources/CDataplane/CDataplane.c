@@ -1,1 +1,36 @@
 #include "CDataplane.h"
+
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+void *apus_map_memory(uint64_t bytes) {
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+void apus_unmap_memory(void *memory, uint64_t bytes) { munmap(memory, bytes); }
+
+int apus_make_wake_descriptor(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+void apus_wake(int descriptor) {
+  uint64_t one = 1;
+  // A counter that is full already wakes just as well, so the result does not matter.
+  ssize_t written = write(descriptor, &one, sizeof one);
+  (void)written;
+}
+
+void apus_sleep(uint64_t microseconds) {
+  struct timespec pause = {.tv_sec = (time_t)(microseconds / 1000000),
+                           .tv_nsec = (long)(microseconds % 1000000) * 1000};
+  nanosleep(&pause, NULL);
+}
+
+uint64_t apus_monotonic_time(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

@@ -16,7 +16,7 @@ extension Worker {
     case .none: return .none
     case .update:
       advance(&context, decision)
-      count(decision.record, cost: context.cost, direction)
+      count(decision.record, &context, direction)
       if decision.kind == .tcp && context.tracker.isOver {
         endFlow(decision.record)
         return .none
@@ -25,7 +25,7 @@ extension Worker {
     case .create:
       if decision.record != .none { endFlow(decision.record) }
       let record = create(&context, decision, direction, nic: nic)
-      if record != .none { count(record, cost: context.cost, direction) }
+      if record != .none { count(record, &context, direction) }
       return record
     }
   }
@@ -64,15 +64,17 @@ extension Worker {
   }
 
   @inline(__always)
-  private func count(_ record: UInt32, cost: UInt64, _ direction: Direction) {
+  private func count(
+    _ record: UInt32, _ context: inout PacketContext, _ direction: Direction
+  ) {
     // SAFETY: `pointer` checks the bounds, and nothing moves entries.
     let entry = unsafe flows.entries.pointer(Int(record))
     if direction == .egress {
-      unsafe entry.pointee.packetsOut &+= 1
-      unsafe entry.pointee.bytesOut &+= cost
+      unsafe entry.pointee.packetsOut &+= context.packets
+      unsafe entry.pointee.bytesOut &+= UInt64(context.cost)
     } else {
-      unsafe entry.pointee.packetsIn &+= 1
-      unsafe entry.pointee.bytesIn &+= cost
+      unsafe entry.pointee.packetsIn &+= context.packets
+      unsafe entry.pointee.bytesIn &+= UInt64(context.cost)
     }
   }
 
@@ -82,6 +84,7 @@ extension Worker {
     _ decision: FlowDecision, _ direction: Direction, nic: TableIndex
   ) -> UInt32 {
     guard let record = flows.insert(context.key, hash: context.hash, kind: decision.kind) else {
+      if count > 1 { releaseConnection(nic) }
       return .none
     }
     flows.entries[record].deadline = decision.deadline
@@ -106,6 +109,7 @@ extension Worker {
     flows.wheel.remove(record)
     flows.remove(record)
     nics[nic].connections &-= 1
+    if count > 1 { releaseConnection(nic) }
     if nics[nic].connections >= reservePerNIC { sharedConnections &-= 1 }
   }
 

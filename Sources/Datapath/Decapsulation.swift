@@ -29,6 +29,7 @@ extension Worker {
     packet.length &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
     packet.originalLength &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
     packet.headroom &+= UInt32(truncatingIfNeeded: tunnel.innerOffset)
+    context.tunnelLength = UInt16(truncatingIfNeeded: tunnel.innerOffset)
     // SAFETY: `openTunnel` saw that the inner frame begins inside the captured bytes.
     unsafe FrameParser.parse(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),

@@ -19,6 +19,13 @@ extension Worker {
       note(.egress, UInt64(nic))
       note(.parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
     }
+    let record = knownRecord(&packet, &context, tables)
+    if record != .none {
+      if isForeignMAC(packet, nic: nic, tables) {
+        return dropEgress(&packet, context.headers, .spoofMAC, nic: nic, tables)
+      }
+      return judgeFlowEgress(&packet, &context, known: record, nic: nic, tables)
+    }
     if linkStep(&packet, &context, nic: nic, tables) { return }
     let refusal = sourceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
@@ -26,8 +33,29 @@ extension Worker {
     if context.headers.isFragment {
       judgeFragmentEgress(&packet, &context, nic: nic, tables)
     } else {
-      judgeFlowEgress(&packet, &context, nic: nic, tables)
+      judgeUnknownFlowEgress(&packet, &context, nic: nic, tables)
     }
+  }
+
+  /// The record of an IPv4 connection that needs no look at link, source, route and ACL: an earlier
+  /// packet with the same key passed them under tables of this generation, and the key holds all
+  /// that these steps ask for but the MAC addresses. `none` when the packet has to go the long way.
+  @_transparent
+  private mutating func knownRecord(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
+  ) -> UInt32 {
+    let candidate = context.candidate
+    guard candidate != .none, !isTracing, !context.headers.isFragment, !context.key.isIPv6 else {
+      return .none
+    }
+    // SAFETY: `pointer` checks the bounds, and the parser saw a whole Ethernet header.
+    let entry = unsafe flows.entries.pointer(Int(candidate))
+    let isKnown =
+      unsafe entry.pointee.identity == context.key.identity
+      && entry.pointee.addressWord == context.key.addressWord
+      && entry.pointee.deadline > packet.time && entry.pointee.generation == tables.generation
+      && entry.pointee.hasEgressIPv4 && UnsafeRawPointer(packet.base).byte(0) & 1 == 0
+    return isKnown ? candidate : .none
   }
 
   /// Step 5.
@@ -39,7 +67,7 @@ extension Worker {
     switch fragmentStep(&packet, context.headers, .egress, nic: nic) {
     case .first(let datagram):
       context.firstFragment = datagram
-      judgeFlowEgress(&packet, &context, nic: nic, tables)
+      judgeUnknownFlowEgress(&packet, &context, nic: nic, tables)
       if context.firstFragment != .none { recordFirstFragment(datagram, packet) }
       context.firstFragment = .none
     case .drop(let reason):
@@ -51,15 +79,25 @@ extension Worker {
 
   // MARK: Connection to delivery
 
+  @inline(never)
+  private mutating func judgeUnknownFlowEgress(
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
+  ) {
+    judgeFlowEgress(&packet, &context, known: .none, nic: nic, tables)
+  }
+
   /// Steps 6 to 12 of a packet whose ports are known.
+  ///
+  /// - Parameter known: what `knownRecord` found.
   @_transparent
   private mutating func judgeFlowEgress(
-    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ packet: inout Packet, _ context: inout PacketContext, known: UInt32, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      &packet, &context, .egress, nic: nic, &decision, tables)
+      &packet, &context, .egress, known: known, nic: nic, &decision, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
     if decision.needsGroups {
       decision.rule = groupStep(context.headers, .egress, nic: nic, tables)
@@ -67,7 +105,8 @@ extension Worker {
         return dropEgress(&packet, context.headers, .sgEgress, nic: nic, tables)
       }
     }
-    let isCached = hasCachedEgress(decision, tables)
+    let isCached =
+      known != .none && decision.action == .update || hasCachedEgress(decision, tables)
     let destination: Destination
     if isCached {
       destination = Destination(bits: flows.entries[decision.record].destination)
@@ -147,6 +186,7 @@ extension Worker {
     _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
     _ destination: Destination, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
+    if packet.segmentSize != 0 { context.countSegments(packet) }
     if destination.kind != .nic {
       let refusal = sizeStep(&packet, &context, destination, nic: nic, tables)
       if refusal != .none {
@@ -157,8 +197,9 @@ extension Worker {
       packet.direction = .local
     }
     let refusal = limitStep(
-      now: packet.time, cost: context.cost, hash: context.hash, creates: decision.action == .create,
-      replaces: decision.record != .none, .egress, nic: nic, tables)
+      &packet, &context, creates: decision.action == .create, replaces: decision.record != .none,
+      .egress, nic: nic,
+      tables)
     if refusal != .none {
       drop(&packet, refusal, nic: nic)
       return false
@@ -172,8 +213,8 @@ extension Worker {
     _ packet: inout Packet, _ context: inout PacketContext, _ destination: Destination,
     nic: TableIndex, _ tables: borrowing RuleTables
   ) {
-    nics[nic].counters.packetsOut &+= 1
-    nics[nic].counters.bytesOut &+= context.cost
+    nics[nic].counters.packetsOut &+= UInt64(context.packets)
+    nics[nic].counters.bytesOut &+= UInt64(context.cost)
     packet.verdict = .forward
     if destination.kind == .nic {
       if context.firstFragment != .none {

@@ -13,6 +13,7 @@ extension Worker {
     // Beyond an internet gateway, paths of 1500 bytes are all that AWS promises.
     if destination.kind == .gateway { limit = min(limit, 1500) }
     if context.headers.datagramLength <= limit { return .none }
+    if packet.segmentSize != 0 && context.segmentDatagramLength(packet) <= limit { return .none }
     return refuseSize(&packet, &context, limit: limit, nic: nic)
   }
 
@@ -22,7 +23,8 @@ extension Worker {
   ) -> DropReason {
     note(.size, UInt64(context.headers.datagramLength), UInt64(limit))
     packet.mtu = limit
-    if !context.headers.dontFragment {
+    // Segments cannot be fragments too; a sender that segments knows how to learn a path's MTU.
+    if !context.headers.dontFragment && packet.segmentSize == 0 {
       packet.flags.insert(.needsFragmentation)
       return .none
     }
@@ -59,10 +61,10 @@ extension Worker {
         unsafe packet.base.storeMAC(mapping.mac, at: 0)
       }
     }
+    packet.endpoint = endpoint
     if endpoint == .none { return }
     let port = entropyPort(&context)
     if packet.flags.contains(.needsFragmentation) {
-      packet.endpoint = endpoint
       packet.vni = vni
       packet.entropyPort = port
       return
@@ -110,19 +112,28 @@ extension Worker {
   /// range that RFC 7348 section 5 recommends.
   @inline(__always)
   func entropyPort(_ context: inout PacketContext) -> UInt16 {
+    let hasPorts = context.headers.hasPorts && !context.headers.isFragment
+    let hash = symmetricHash(context.headers, hasPorts: hasPorts)
+    return 0xC000 | UInt16(truncatingIfNeeded: hash >> 24) & 0x3FFF
+  }
+
+  /// A hash of the five-tuple that is the same for both directions of a flow.
+  ///
+  /// - Parameter hasPorts: the ports are known and count.
+  @_transparent
+  func symmetricHash(_ headers: borrowing Headers, hasPorts: Bool) -> UInt64 {
     // Sums and exclusive-ors of both ends do not change when the ends are swapped.
     var mixed =
-      (context.headers.sourceLow ^ context.headers.destinationLow)
-      &+ (context.headers.sourceHigh ^ context.headers.destinationHigh) &* 0x9E37_79B9_7F4A_7C15
-      &+ UInt64(context.headers.transport)
-    if context.headers.hasPorts && !context.headers.isFragment {
-      let difference = context.headers.sourcePort ^ context.headers.destinationPort
-      let sum = UInt32(context.headers.sourcePort) &+ UInt32(context.headers.destinationPort)
+      (headers.sourceLow ^ headers.destinationLow)
+      &+ (headers.sourceHigh ^ headers.destinationHigh) &* 0x9E37_79B9_7F4A_7C15
+      &+ UInt64(headers.transport)
+    if hasPorts {
+      let difference = headers.sourcePort ^ headers.destinationPort
+      let sum = UInt32(headers.sourcePort) &+ UInt32(headers.destinationPort)
       mixed &+= UInt64(difference) << 48 &+ UInt64(sum) << 32
     }
     let product = mixed.multipliedFullWidth(by: 0x1656_67B1_9E37_79F9)
-    let hash = product.high ^ product.low
-    return 0xC000 | UInt16(truncatingIfNeeded: hash >> 24) & 0x3FFF
+    return product.high ^ product.low
   }
 
   /// Cuts what is behind the IP packet: Ethernet padding must not leave (CVE-2020-35498's lesson).

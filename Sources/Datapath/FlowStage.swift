@@ -7,14 +7,19 @@ import Wire
 extension Worker {
   /// Finds the packet's connection, or says whether it may begin one.
   ///
+  /// - Parameter record: the connection when it is known to be alive, else `none`.
   /// - Returns: a drop reason (`ct.flags`, `ct.invalid`), or `none` with `decision` filled.
   @_transparent
   mutating func flowStep(
     _ packet: inout Packet, _ context: inout PacketContext, _ direction: Direction,
-    nic: TableIndex, _ decision: inout FlowDecision, _ tables: borrowing RuleTables
+    known record: UInt32 = .none, nic: TableIndex, _ decision: inout FlowDecision,
+    _ tables: borrowing RuleTables
   ) -> DropReason {
     let isTCP = context.headers.transport == IPProtocol.tcp
     if isTCP && !TCPSegment.areFlagsPossible(context.headers.tcpFlags) { return .ctFlags }
+    if record != .none {
+      return known(&packet, &context, record, direction, nic: nic, &decision, tables)
+    }
     if let record = liveRecord(&context, now: packet.time) {
       return known(&packet, &context, record, direction, nic: nic, &decision, tables)
     }
@@ -164,7 +169,7 @@ extension Worker {
         return .ctInvalid
       }
     case _ where context.headers.isICMP:
-      return beginICMP(&packet, context.headers, direction, nic: nic, &decision)
+      return beginICMP(&packet, &context, direction, nic: nic, &decision, tables)
     default:
       decision.kind = .other
       decision.deadline = packet.time &+ 600_000_000_000
@@ -192,10 +197,10 @@ extension Worker {
   }
 
   private mutating func beginICMP(
-    _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
-    _ decision: inout FlowDecision
+    _ packet: inout Packet, _ context: inout PacketContext, _ direction: Direction, nic: TableIndex,
+    _ decision: inout FlowDecision, _ tables: borrowing RuleTables
   ) -> DropReason {
-    if let isRequest = headers.isEchoRequest {
+    if let isRequest = context.headers.isEchoRequest {
       if !isRequest { return .ctInvalid }
       decision.kind = .echo
       decision.deadline = packet.time &+ 30_000_000_000
@@ -204,8 +209,9 @@ extension Worker {
     }
     decision.action = .none
     decision.state = .none
-    if headers.isICMPError,
-      let record = quotedConnection(&packet, headers, direction, nic: nic)
+    if context.headers.isICMPError,
+      let record = quotedConnection(
+        &packet, context.headers, publicAddress: context.publicAddress, direction, nic: nic, tables)
     {
       decision.state = .related
       decision.rule = flows.entries[record].rule

@@ -28,7 +28,27 @@ extension Worker {
     let refusal = interfaceStep(&packet, &context, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     packet.rule = 0
-    judgeReception(&packet, &context, nic: nic, isLocal: false, tables)
+    judgeReception(&packet, &context, known: .none, nic: nic, isLocal: false, tables)
+  }
+
+  /// The record of an IPv4 connection whose earlier packets came in under tables of this
+  /// generation: its key says that the destination is the NIC's. `none` for the long way.
+  @inline(__always)
+  private mutating func knownReceptionRecord(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
+  ) -> UInt32 {
+    let candidate = context.candidate
+    guard candidate != .none, !isTracing, !context.headers.isFragment, !context.key.isIPv6 else {
+      return .none
+    }
+    // SAFETY: `pointer` checks the bounds.
+    let entry = unsafe flows.entries.pointer(Int(candidate))
+    let isKnown =
+      unsafe entry.pointee.identity == context.key.identity
+      && entry.pointee.addressWord == context.key.addressWord
+      && entry.pointee.deadline > packet.time && entry.pointee.generation == tables.generation
+      && entry.pointee.hasIngressIPv4
+    return isKnown ? candidate : .none
   }
 
   /// Judges a packet that a NIC of this host just sent to another: verdict, rule and state of the
@@ -38,15 +58,17 @@ extension Worker {
     _ tables: borrowing RuleTables
   ) {
     note(.ingress, UInt64(receiver))
-    if !isForNIC(&context, receiver, tables) {
-      return drop(&packet, .eniNone, nic: receiver)
-    }
     context.candidate = .none
     if context.headers.hasTransport && !context.headers.isLaterFragment {
       makeKey(context.headers, .ingress, nic: receiver, into: &context.key)
       context.hash = context.key.hash(seed: flows.seed)
+      if let candidate = flows.prefetchCandidate(context.hash) { context.candidate = candidate }
     }
-    judgeReception(&packet, &context, nic: receiver, isLocal: true, tables)
+    let known = knownReceptionRecord(&packet, &context, tables)
+    if known == .none && !isForNIC(&context, receiver, tables) {
+      return drop(&packet, .eniNone, nic: receiver)
+    }
+    judgeReception(&packet, &context, known: known, nic: receiver, isLocal: true, tables)
   }
 
   /// Step 2: the address, and where it counts the MAC, are the interface's.
@@ -80,13 +102,14 @@ extension Worker {
 
   /// Steps 3 to 8.
   private mutating func judgeReception(
-    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
-    _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, known: UInt32, nic: TableIndex,
+    isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     if context.headers.isFragment {
       judgeFragmentIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
     } else {
-      judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
+      judgeFlowIngress(
+        &packet, &context, known: known, nic: nic, isLocal: isLocal, tables)
     }
   }
 
@@ -99,7 +122,8 @@ extension Worker {
     switch fragmentStep(&packet, context.headers, .ingress, nic: nic) {
     case .first(let datagram):
       context.receivedFragment = datagram
-      judgeFlowIngress(&packet, &context, nic: nic, isLocal: isLocal, tables)
+      judgeFlowIngress(
+        &packet, &context, known: .none, nic: nic, isLocal: isLocal, tables)
       context.receivedFragment = .none
       if packet.verdict == .drop { recordFirstFragment(datagram, packet) }
     case .drop(let reason):
@@ -119,14 +143,15 @@ extension Worker {
 
   @inline(__always)
   private mutating func judgeFlowIngress(
-    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex, isLocal: Bool,
-    _ tables: borrowing RuleTables
+    _ packet: inout Packet, _ context: inout PacketContext, known: UInt32, nic: TableIndex,
+    isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     var decision = FlowDecision()
     let refusal = flowStep(
-      &packet, &context, .ingress, nic: nic, &decision, tables)
+      &packet, &context, .ingress, known: known, nic: nic, &decision, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    let isCached = hasCachedIngress(decision, tables)
+    let isCached =
+      known != .none && decision.action == .update || hasCachedIngress(decision, tables)
     if !isCached {
       let subnet = tables.nics[nic].subnet
       if !isInside(context.headers.source, tables.subnets[subnet].cidrs, tables.subnetCIDRs) {
@@ -179,12 +204,13 @@ extension Worker {
     rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: borrowing RuleTables
   ) {
     let refusal = limitStep(
-      now: packet.time, cost: context.cost, hash: context.hash, creates: decision.action == .create,
-      replaces: decision.record != .none, .ingress, nic: nic, tables)
+      &packet, &context, creates: decision.action == .create, replaces: decision.record != .none,
+      .ingress, nic: nic,
+      tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     _ = commit(&context, decision, .ingress, nic: nic)
-    nics[nic].counters.packetsIn &+= 1
-    nics[nic].counters.bytesIn &+= context.cost
+    nics[nic].counters.packetsIn &+= UInt64(context.packets)
+    nics[nic].counters.bytesIn &+= UInt64(context.cost)
     packet.verdict = .forward
     packet.output = .nic(nic)
     if !isLocal {

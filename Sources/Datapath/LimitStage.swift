@@ -5,23 +5,29 @@ extension Worker {
   /// Asks every allowance of a NIC, and takes from them only when all admit the packet.
   ///
   /// - Parameters:
-  ///   - cost: bytes of the frame.
-  ///   - hash: of the connection's key.
   ///   - creates: the packet begins a tracked connection.
+  ///   - replaces: which takes the place of one that ends.
   /// - Returns: the first limit that refuses, in the order of the contract; `none` when charged.
   @inline(__always)
   mutating func limitStep(
-    now: UInt64, cost: UInt64, hash: UInt64, creates: Bool, replaces: Bool,
+    _ packet: inout Packet, _ context: inout PacketContext, creates: Bool, replaces: Bool,
     _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> DropReason {
+    if count > 1 {
+      return sharedLimitStep(
+        &packet, &context, creates: creates, replaces: replaces, direction, nic: nic, tables)
+    }
+    let now = packet.time
+    let cost = UInt64(context.cost)
+    let packets = UInt64(context.packets)
     // SAFETY: `pointer` checks the bounds; neither state nor tables move.
     let state = unsafe nics.pointer(Int(nic))
     let record = unsafe tables.nics.pointer(Int(nic))
     if creates {
-      let refusal = connectionLimits(nic, now: now, hash: hash, replaces: replaces, tables)
+      let refusal = connectionLimits(nic, now: now, hash: context.hash, replaces: replaces, tables)
       if refusal != .none { return refusal }
     }
-    if unsafe !state.pointee.packets.admits(1, now: now, record.pointee.packets) {
+    if unsafe !state.pointee.packets.admits(packets, now: now, record.pointee.packets) {
       unsafe state.pointee.counters.packetsExceeded &+= 1
       return .limitPackets
     }
@@ -36,7 +42,7 @@ extension Worker {
         return .limitBandwidth
       }
     }
-    unsafe state.pointee.packets.charge(1, record.pointee.packets)
+    unsafe state.pointee.packets.charge(packets, record.pointee.packets)
     if creates { unsafe state.pointee.connectionRate.charge(1, record.pointee.connectionRate) }
     note(.limits, cost)
     return .none

@@ -140,16 +140,23 @@ extension Worker {
     packet.service = service
   }
 
+  /// Whether the frame was taken at the NIC and its source MAC is not the NIC's.
+  @inline(__always)
+  func isForeignMAC(
+    _ packet: borrowing Packet, nic: TableIndex, _ tables: borrowing RuleTables
+  ) -> Bool {
+    guard packet.flags.contains(.atNIC), !packet.flags.contains(.rawIP) else { return false }
+    // SAFETY: the parser saw a whole Ethernet header.
+    return unsafe UnsafeRawPointer(packet.base).mac(6) != tables.nics[nic].mac
+  }
+
   /// Step 4: the packet's source is the sender's own.
   @inline(__always)
   mutating func sourceStep(
     _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> DropReason {
-    if packet.flags.contains(.atNIC) && !packet.flags.contains(.rawIP) {
-      // SAFETY: the parser saw a whole Ethernet header.
-      if unsafe UnsafeRawPointer(packet.base).mac(6) != tables.nics[nic].mac { return .spoofMAC }
-    }
+    if isForeignMAC(packet, nic: nic, tables) { return .spoofMAC }
     if context.headers.sourceLow == context.headers.destinationLow
       && context.headers.sourceHigh == context.headers.destinationHigh
     {

@@ -40,6 +40,13 @@ public struct WorkerConfiguration: Sendable {
   /// Keys the hashes; secret where flows of strangers meet.
   public var seed: UInt64
 
+  /// Workers that share the NICs; connections are divided among them by the symmetric hash.
+  public var workerCount = 1
+  /// Which of them this is.
+  public var workerIndex = 0
+  /// The NICs' allowances, needed when there are several workers.
+  public var shared: SharedAllowances?
+
   public init(
     flowCapacity: Int = 1 << 20, fragmentCapacity: Int = 1 << 14,
     seed: UInt64 = 0x9E37_79B9_7F4A_7C15

@@ -15,6 +15,9 @@ import Wire
   case ignore
   /// Left to the slow path, which turns it into `reply`, `consume` or `drop`.
   case punt
+  /// Not judged: the connection belongs to the worker that `Packet.output` names. The packet is as
+  /// it came.
+  case handOver
 }
 
 /// What connection tracking says of a forwarded packet.
@@ -55,12 +58,23 @@ import Wire
   @inlinable public static var needsFragmentation: PacketFlags { PacketFlags(rawValue: 16) }
   /// Set by the engine: dropped with `mtu.exceeded`, and an ICMP answer with `Packet.mtu` is due.
   @inlinable public static var answerTooBig: PacketFlags { PacketFlags(rawValue: 32) }
+  /// The TCP or UDP checksum field holds the sum of the pseudo-header only, not inverted: the
+  /// sender left the rest to its device (virtio 1.2 section 5.1.6.2, VIRTIO_NET_HDR_F_NEEDS_CSUM).
+  @inlinable public static var partialChecksum: PacketFlags { PacketFlags(rawValue: 64) }
+  /// Another worker found out that this one owns the packet's connection, and handed it over.
+  @inlinable public static var handedOver: PacketFlags { PacketFlags(rawValue: 128) }
+  /// Of a fragment that was handed over: its datagram's way is known, this worker judges it.
+  @inlinable static var ownerKnown: PacketFlags { PacketFlags(rawValue: 256) }
 }
 
 /// A packet and its verdict: the plain descriptor that ports fill and the engine judges.
 ///
 /// The frame stands at `base`, with `headroom` writable bytes before it and `tailroom` not assumed.
-/// The engine moves `base` and changes `length` when it adds or removes an outer header.
+/// The engine moves `base` and changes `length` when it adds or removes an outer header; where the
+/// buffer begins, `base` less `headroom`, never changes, so that a port knows its buffer again.
+///
+/// One cache line. Of a frame in several buffers, `length` bytes are in the first one, which is
+/// this, and `originalLength` in all.
 @safe
 public struct Packet: ~Copyable {
   /// First byte of the Ethernet header.
@@ -90,13 +104,18 @@ public struct Packet: ~Copyable {
   public var output = OutputPlace.nowhere
   /// With `needsFragmentation` or `answerTooBig`: bytes an inner IP packet may have.
   public var mtu: UInt32 = 0
-  /// With `needsFragmentation`: the endpoint and VNI to encapsulate the pieces for.
+  /// Of a packet to the underlay: the tunnel endpoint, `none` in a model without `host`.
   public var endpoint: TableIndex = .none
+  /// With `needsFragmentation`: what to encapsulate the pieces with.
   public var vni: UInt32 = 0
   /// The outer UDP source port of the flow, for `needsFragmentation`.
   public var entropyPort: UInt16 = 0
+  /// Bytes of TCP payload that each segment may have, of a packet that its sender left to be
+  /// segmented (TSO); 0 for any other.
+  public var segmentSize: UInt16 = 0
 
   /// A packet of `length` bytes at `base`, behind `headroom` writable ones.
+  @inlinable @_noLocks
   public init(base: UnsafeMutableRawPointer, length: UInt32, headroom: UInt32) {
     // SAFETY: the owner vouches for the bytes until the packet is settled.
     unsafe self.base = unsafe base
@@ -118,6 +137,14 @@ public struct Packet: ~Copyable {
   @inlinable public static var nowhere: OutputPlace { OutputPlace(bits: .max) }
   @inlinable public static var underlay: OutputPlace { OutputPlace(bits: .max - 1) }
   @inlinable public static func nic(_ index: TableIndex) -> OutputPlace { OutputPlace(bits: index) }
-  /// The NIC's index, or nil for the underlay and nowhere.
-  @inlinable public var nicIndex: TableIndex? { bits < .max - 1 ? bits : nil }
+  /// With `Verdict.handOver`.
+  @inlinable public static func worker(_ index: Int) -> OutputPlace {
+    OutputPlace(bits: 0x8000_0000 | UInt32(truncatingIfNeeded: index))
+  }
+  /// The NIC's index, or nil for the underlay, a worker and nowhere.
+  @inlinable public var nicIndex: TableIndex? { bits < 0x8000_0000 ? bits : nil }
+  /// The worker's index, or nil for any other place.
+  @inlinable public var workerIndex: Int? {
+    bits >= 0x8000_0000 && bits < .max - 1 ? Int(bits & 0x7FFF_FFFF) : nil
+  }
 }

@@ -8,12 +8,16 @@ struct PacketContext: ~Copyable {
   var key: FlowKey
   var hash: UInt64
   /// Bytes that limiters and counters charge: the frame, without padding.
-  var cost: UInt64
+  var cost: UInt32
   /// Record that probably holds `key`; `none` when unknown.
   var candidate: UInt32
+  /// Packets on the wire: the segments of a frame that is to be segmented, else 1.
+  var packets: UInt32
   /// The network interface that judges first; `none` when there is none.
   var nic: TableIndex
   var hasKey: Bool
+  /// Of a tunnel packet: bytes before the inner frame, which decapsulation stepped over.
+  var tunnelLength: UInt16
   /// A tunnel packet from an internet gateway: its destination is a public address.
   var publicAddress: TableIndex
   /// The datagram whose first fragment this is, until the sender's verdict on it is remembered.
@@ -28,6 +32,8 @@ struct PacketContext: ~Copyable {
     key = FlowKey()
     hash = 0
     cost = 0
+    packets = 1
+    tunnelLength = 0
     candidate = .none
     nic = .none
     hasKey = false

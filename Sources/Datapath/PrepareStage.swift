@@ -36,8 +36,9 @@ extension Worker {
 
   @inline(__always)
   private func prepareKey(_ packet: borrowing Packet, _ context: inout PacketContext) {
-    let frame: UInt64 = packet.flags.contains(.rawIP) ? 0 : UInt64(FrameParser.ethernetLength)
-    context.cost = frame &+ UInt64(context.headers.datagramLength)
+    let frame: UInt32 = packet.flags.contains(.rawIP) ? 0 : UInt32(FrameParser.ethernetLength)
+    context.cost = frame &+ context.headers.datagramLength
+    context.packets = 1
     guard context.headers.faults.isEmpty, context.headers.isIP, context.headers.hasTransport else {
       return
     }

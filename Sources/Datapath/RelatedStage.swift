@@ -7,12 +7,14 @@ import Wire
 extension Worker {
   /// The live connection that an ICMP error is about, or nil.
   mutating func quotedConnection(
-    _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
+    _ packet: inout Packet, _ headers: borrowing Headers, publicAddress: TableIndex,
+    _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> UInt32? {
     // SAFETY: the owner vouches for `length` bytes at `base`.
     // What stands behind the error's own end is padding, and quotes nothing.
     let end = min(Int(packet.length), Int(headers.networkOffset) &+ Int(headers.datagramLength))
-    guard let quote = unsafe QuotedPacket(packet.base, length: end, headers) else { return nil }
+    guard var quote = unsafe QuotedPacket(packet.base, length: end, headers) else { return nil }
+    translateQuote(&quote, publicAddress, tables)
     // The error goes to who sent the quoted packet; others know nothing of it.
     guard quote.headers.sourceHigh == headers.destinationHigh,
       quote.headers.sourceLow == headers.destinationLow
@@ -23,6 +25,18 @@ extension Worker {
       flows.entries[record].deadline > packet.time
     else { return nil }
     return record
+  }
+
+  /// What came back through an internet gateway quotes the public address; the connection is one of
+  /// the private address.
+  func translateQuote(
+    _ quote: inout QuotedPacket, _ publicAddress: TableIndex, _ tables: borrowing RuleTables
+  ) {
+    if publicAddress == .none { return }
+    let record = tables.nicPublicAddresses[publicAddress]
+    if quote.headers.sourceLow == record.publicAddress.low {
+      quote.headers.sourceLow = record.privateAddress.low
+    }
   }
 }
 

@@ -19,7 +19,8 @@ extension Worker {
       old: record.privateAddress.v4Bits, new: record.publicAddress.v4Bits)
     // SAFETY: the owner vouches for `length` bytes at `base`, and the headers were parsed there.
     unsafe translation.rewrite(
-      packet.base, length: Int(packet.length), headers, addressOffset: 12, quotedOffset: 16)
+      packet.base, length: Int(packet.length), headers, addressOffset: 12, quotedOffset: 16,
+      isPartial: packet.flags.contains(.partialChecksum))
   }
 
   /// Ingress: the public destination becomes the private address.
@@ -44,10 +45,11 @@ struct Translation {
   /// - Parameters:
   ///   - addressOffset: of the address in the IP header, 12 for the source, 16 for the destination.
   ///   - quotedOffset: of the same host's address in a quoted IP header: the other one.
+  ///   - isPartial: the TCP or UDP checksum is the sum of the pseudo-header, not inverted.
   @unsafe
   func rewrite(
     _ base: UnsafeMutableRawPointer, length: Int, _ headers: borrowing Headers, addressOffset: Int,
-    quotedOffset: Int
+    quotedOffset: Int, isPartial: Bool = false
   ) {
     let network = Int(headers.networkOffset)
     // SAFETY: the parser saw the whole IP header.
@@ -57,7 +59,9 @@ struct Translation {
     let transport = Int(headers.transportOffset)
     switch headers.transport {
     case IPProtocol.tcp where transport + 18 <= length:
-      unsafe updateField(base, at: transport + 16)
+      unsafe updateField(base, at: transport + 16, isPartial: isPartial)
+    case IPProtocol.udp where transport + 8 <= length && isPartial:
+      unsafe updateField(base, at: transport + 6, isPartial: true)
     case IPProtocol.udp where transport + 8 <= length:
       // Zero says that there is no checksum (RFC 768).
       if unsafe UnsafeRawPointer(base).big16(transport + 6) != 0 {
@@ -94,11 +98,14 @@ struct Translation {
   }
 
   @unsafe
-  private func updateField(_ base: UnsafeMutableRawPointer, at offset: Int) {
+  private func updateField(
+    _ base: UnsafeMutableRawPointer, at offset: Int, isPartial: Bool = false
+  ) {
+    let inversion: UInt16 = isPartial ? 0xFFFF : 0
     // SAFETY: the caller saw that the field is inside the frame.
-    let field = unsafe UnsafeRawPointer(base).big16(offset)
+    let field = unsafe UnsafeRawPointer(base).big16(offset) ^ inversion
     unsafe base.storeBig16(
-      InternetChecksum.update(field, old: words(old), new: words(new)), at: offset)
+      InternetChecksum.update(field, old: words(old), new: words(new)) ^ inversion, at: offset)
   }
 
   /// An address as the sum of its two 16-bit words.

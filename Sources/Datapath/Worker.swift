@@ -25,6 +25,15 @@ public struct Worker: ~Copyable {
   var sharedConnections: UInt32 = 0
   let sharedCapacity: UInt32
   let reservePerNIC: UInt32
+  /// Workers that share the NICs, and which one this is.
+  let count: Int
+  let index: Int
+  /// The allowances of all workers together; of no use to a single one.
+  let shared: SharedAllowances
+  /// With several workers: what this one has taken of the NICs' allowances in advance.
+  let leases: WorkerMemory<AllowanceLease>
+  /// With several workers: who owns the connections of fragmented datagrams.
+  let fragmentWays: WorkerMemory<UInt64>
 
   /// - Parameters:
   ///   - configuration: sizes of the worker's memory.
@@ -37,6 +46,13 @@ public struct Worker: ~Copyable {
     drops = WorkerMemory(count: nicCapacity * 64)
     hits = WorkerMemory(count: ruleCapacity)
     contexts = WorkerMemory(count: Self.burstCapacity)
+    count = configuration.workerCount
+    index = configuration.workerIndex
+    precondition(index >= 0 && index < count && count <= 256)
+    precondition(count == 1 || configuration.shared != nil)
+    shared = configuration.shared ?? SharedAllowances(nicCapacity: 0)
+    leases = WorkerMemory(count: count == 1 ? 0 : nicCapacity * SharedAllowances.leasesPerNIC)
+    fragmentWays = WorkerMemory(count: count == 1 ? 0 : nicCapacity * Self.fragmentWaysPerNIC)
     // Half of the table is reserved in equal parts, so that no NIC can starve another; the other
     // half goes to whoever needs it first.
     reservePerNIC = UInt32(configuration.flowCapacity / 2 / max(1, nicCapacity))
@@ -49,6 +65,10 @@ public struct Worker: ~Copyable {
     drops.deallocate()
     hits.deallocate()
     contexts.deallocate()
+    fragmentWays.deallocate()
+    leases.deallocate()
+    // The allowances of several workers are their maker's.
+    if count == 1 { shared.deallocate() }
   }
 
   // MARK: Counters
@@ -68,7 +88,9 @@ public struct Worker: ~Copyable {
   /// (`conntrack_allowance_available`).
   public func connectionsAvailable(_ nic: TableIndex, _ tables: borrowing RuleTables) -> UInt32? {
     let limit = tables.nics[nic].connections
-    return limit == .max ? nil : limit - min(limit, nics[nic].connections)
+    if limit == .max { return nil }
+    let used = count == 1 ? UInt64(nics[nic].connections) : shared.connections(nic)
+    return limit - UInt32(truncatingIfNeeded: min(UInt64(limit), used))
   }
 
   // MARK: Packets
@@ -86,20 +108,25 @@ public struct Worker: ~Copyable {
     let count = packets.count
     precondition(count <= Self.burstCapacity)
     // Three passes, so that the memory a packet needs is on its way while others are worked on.
-    // SAFETY, of all three: `index` is below the buffer's count; contexts stay where they are, and
-    // no other access to one is under way.
+    // SAFETY, of all three: `index` is below the buffer's count, which is at most that of the
+    // contexts; those stay where they are, and no other access to one is under way.
     for index in 0..<count {
-      unsafe prepare(&packets[index], &contexts.pointer(index).pointee, tables)
+      unsafe prepare(&packets[index], &contexts.uncheckedPointer(index).pointee, tables)
+    }
+    if self.count > 1 {
+      for index in 0..<count {
+        unsafe claim(&packets[index], &contexts.uncheckedPointer(index).pointee, tables)
+      }
     }
     for index in 0..<count {
-      let context = unsafe contexts.pointer(index)
+      let context = unsafe contexts.uncheckedPointer(index)
       guard unsafe context.pointee.hasKey else { continue }
       if let candidate = unsafe flows.prefetchCandidate(context.pointee.hash) {
         unsafe context.pointee.candidate = candidate
       }
     }
     for index in 0..<count {
-      unsafe judge(&packets[index], &contexts.pointer(index).pointee, tables)
+      unsafe judge(&packets[index], &contexts.uncheckedPointer(index).pointee, tables)
     }
   }
 
@@ -128,6 +155,11 @@ public struct Worker: ~Copyable {
     nic: TableIndex, time: UInt64, _ tables: borrowing RuleTables
   ) -> Bool {
     let settings = tables.nics[nic].linkLocal
+    if count > 1 {
+      let isAdmitted = shared.take(.linkLocal, 1, nic: nic, now: time, settings)
+      if !isAdmitted { nics[nic].counters.linkLocalExceeded &+= 1 }
+      return isAdmitted
+    }
     guard nics[nic].linkLocal.admits(1, now: time, settings) else {
       nics[nic].counters.linkLocalExceeded &+= 1
       return false

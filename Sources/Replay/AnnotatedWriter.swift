@@ -92,7 +92,7 @@ struct VerdictNames: Sendable {
     case .reply: return "reply to \(nic(outcome.nic))"
     case .consume: return "consume: a service took it from \(nic(outcome.nic)) without an answer"
     case .ignore: return "ignore \(outcome.reason.name): neither from nor to a network interface"
-    case .pending, .punt: return "not judged"
+    case .pending, .punt, .handOver: return "not judged"
     }
   }
 }

@@ -130,6 +130,7 @@ extension Verdict {
     case .consume: "consume"
     case .ignore: "ignore"
     case .punt: "punt"
+    case .handOver: "handOver"
     }
   }
 }

@@ -117,6 +117,16 @@
   public var state: UInt8
   var padding: UInt8 = 0
 
+  /// A connection over IPv4 whose egress answers are cached, for `generation`.
+  @inlinable @inline(__always)
+  public var hasEgressIPv4: Bool {
+    kind != .free && flags.rawValue & 0x14 == FlowFlags.egressCached.rawValue
+  }
+  /// The same for ingress.
+  @inlinable @inline(__always)
+  public var hasIngressIPv4: Bool {
+    kind != .free && flags.rawValue & 0x18 == FlowFlags.ingressCached.rawValue
+  }
   @inlinable public var nic: UInt32 { UInt32(truncatingIfNeeded: identity >> 40) }
   @inlinable public var transport: UInt8 { UInt8(truncatingIfNeeded: identity >> 32) }
 }

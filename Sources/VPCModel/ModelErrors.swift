@@ -1,4 +1,4 @@
-/// One reason why a model file is refused, and where.
+/// One reason why a model or host file is refused, and where.
 public struct ModelError: Error, Sendable, Hashable {
   /// The name of the file as it was given.
   public var file: String
@@ -28,7 +28,7 @@ extension ModelError: CustomStringConvertible {
   }
 }
 
-/// Everything that is wrong with a set of model files: never empty, in order of file and line.
+/// Everything that is wrong with a set of files: never empty, in order of file and line.
 public struct ModelErrors: Error, Sendable, Equatable {
   public var errors: [ModelError]
 

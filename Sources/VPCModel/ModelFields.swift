@@ -1,13 +1,19 @@
-/// The fields of one kind of object in a model file.
+/// The fields of one kind of object in a model file, or in a file of the same form.
 ///
 /// The loader refuses every other field, and the tests hold the JSON Schema against this table.
-struct ObjectFields: Sendable {
+package struct ObjectFields: Sendable {
   /// The name of the definition in the JSON Schema; empty for the document itself.
   let name: String
   let required: [String]
   let optional: [String]
 
   var all: [String] { required + optional }
+
+  package init(name: String, required: [String], optional: [String]) {
+    self.name = name
+    self.required = required
+    self.optional = optional
+  }
 
   static let document = ObjectFields(
     name: "", required: [],

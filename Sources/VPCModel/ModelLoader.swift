@@ -8,11 +8,7 @@ public enum ModelLoader {
   public static func load(paths: [String]) throws(ModelErrors) -> VPCModel {
     var reader = ModelReader(files: paths)
     for (index, path) in paths.enumerated() {
-      do {
-        reader.read(try TextFile.read(path), file: index)
-      } catch {
-        reader.fail(file: index, line: error.line, column: nil, error.reason)
-      }
+      reader.read(path: path, file: index)
     }
     return try finish(reader)
   }

@@ -233,10 +233,3 @@ extension ModelReader {
     return mac
   }
 }
-
-extension Located {
-  var isEmptyList: Bool {
-    if case .sequence(let sequence) = node { return sequence.isEmpty }
-    return false
-  }
-}

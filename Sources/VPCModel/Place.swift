@@ -1,6 +1,6 @@
 /// The way from the top of a document to a field; text is made only when an error needs it.
-final class FieldPath: Sendable {
-  enum Step: Sendable {
+package final class FieldPath: Sendable {
+  package enum Step: Sendable {
     case field(String)
     case item(Int)
   }
@@ -14,7 +14,7 @@ final class FieldPath: Sendable {
   }
 
   /// Such as `securityGroups[0].ingress[2].ports`.
-  var text: String {
+  package var text: String {
     var steps = [Step]()
     var next: FieldPath? = self
     while let path = next {
@@ -33,16 +33,16 @@ final class FieldPath: Sendable {
 }
 
 /// Where something stands in the files.
-struct Place: Sendable {
+package struct Place: Sendable {
   /// Index of the file in the order given.
-  var file: Int
+  package var file: Int
   /// Line and column count from 1.
-  var line: Int
-  var column: Int
-  var path: FieldPath?
+  package var line: Int
+  package var column: Int
+  package var path: FieldPath?
 
   /// The same position with a path one field longer.
-  func field(_ name: String) -> Place {
+  package func field(_ name: String) -> Place {
     Place(file: file, line: line, column: column, path: FieldPath(path, .field(name)))
   }
 }

@@ -18,9 +18,14 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case limitLinkLocal, limitConnections, limitConnectionRate, limitPackets, limitBandwidth
   case tunnelHeader, tunnelVNI, tunnelPeer, tunnelFragment
   case eniNone, eniMAC
+  // Of live ports only; a replay has none of these.
+  case portDown, portFull, portOversize, slowPathFull, workerFull, underlayNeighbor
 
   /// The name in the vocabulary of verdict files, such as `sg.egress`; empty for `none`.
   public var name: String { description.name }
+
+  /// Whether only live ports give it, never a replay.
+  public var isOfLivePorts: Bool { rawValue >= Self.portDown.rawValue }
 
   /// One line of explanation for people.
   public var text: String { description.text }
@@ -81,6 +86,13 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .tunnelFragment: ("tunnel.fragment", "a fragment of a tunnel packet")
     case .eniNone: ("eni.none", "no network interface has the address")
     case .eniMAC: ("eni.mac", "the destination MAC is not the network interface's")
+    case .portDown: ("port.down", "the port's other side is not there")
+    case .portFull: ("port.full", "the port's other side does not take packets fast enough")
+    case .portOversize: ("port.oversize", "a frame or descriptor chain beyond the port's limits")
+    case .slowPathFull:
+      ("slowpath.full", "the network interface's share of the slow path is used up")
+    case .workerFull: ("worker.full", "the worker that owns the connection is behind")
+    case .underlayNeighbor: ("underlay.neighbor", "the next hop's MAC address is not known yet")
     }
   }
 }

@@ -58,10 +58,14 @@ extension FrameParser {
     var sawFragment = false
     while Self.isExtension(next) {
       count &+= 1
-      guard let size = extensionSize(of: next, at: position, end: end, &headers) else { return }
-      if count > 8 || (next == 0 && position != start) || (next == 44 && sawFragment) {
+      if count > 8 {
         headers.faults.insert(.extensionHeader)
         return
+      }
+      guard let size = extensionSize(of: next, at: position, end: end, &headers) else { return }
+      // The walk goes on: a cut header behind a misplaced one has precedence.
+      if (next == 0 && position != start) || (next == 44 && sawFragment) {
+        headers.faults.insert(.extensionHeader)
       }
       if position &+ size &- start > 256 {
         headers.faults.insert(.extensionHeader)

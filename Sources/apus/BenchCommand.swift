@@ -10,13 +10,15 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       pipeline  parse, source check, connection, group, route, mapping, limits, Geneve and counters
                 for established UDP flows of 64-byte frames, in memory, on one core
+      workers   two live workers against one, with frames of flows that each owns, and of all flows
+      latency   from ring to ring through a live worker at half its load
 
       Example: the full pipeline with a thousand and a million flows
 
         apus bench pipeline --flows 1000 --flows 1000000
       """)
 
-  enum Name: String, CaseIterable, ExpressibleByArgument { case pipeline }
+  enum Name: String, CaseIterable, ExpressibleByArgument { case pipeline, workers, latency }
 
   @Argument(help: "What to measure (default: everything).")
   var names: [Name] = []
@@ -41,11 +43,29 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     var results: [BenchmarkResult] = []
-    for count in flows {
-      let benchmark = PipelineBenchmark(flows: count, packetsPerRun: packets, runs: runs)
-      let result = try benchmark.run().result
+    func add(_ result: BenchmarkResult) {
       if !json { print(result.text) }
       results.append(result)
+    }
+    let chosen = names.isEmpty ? Name.allCases : names
+    if chosen.contains(.pipeline) {
+      for count in flows {
+        let benchmark = PipelineBenchmark(flows: count, packetsPerRun: packets, runs: runs)
+        add(try benchmark.run().result)
+      }
+    }
+    if chosen.contains(.workers) {
+      for spread in [WorkersBenchmark.Spread.owned, .crossing] {
+        var benchmark = WorkersBenchmark()
+        benchmark.runs = runs
+        benchmark.spread = spread
+        for result in try benchmark.run(count: 2) { add(result) }
+      }
+    }
+    if chosen.contains(.latency) {
+      var benchmark = LatencyBenchmark()
+      benchmark.runs = runs
+      for result in try benchmark.run() { add(result) }
     }
     if json { print("[" + results.map(\.json).joined(separator: ",\n ") + "]") }
   }

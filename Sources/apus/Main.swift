@@ -13,8 +13,8 @@ struct Apus: ParsableCommand {
         apus replay --rules vpc.yaml --verdicts verdicts.jsonl capture.pcap
       """,
     subcommands: [
-      ReplayCommand.self, CheckCommand.self, BenchCommand.self, SchemaCommand.self,
-      VersionCommand.self, CompletionsCommand.self,
+      ReplayCommand.self, RunCommand.self, CheckCommand.self, BenchCommand.self,
+      SchemaCommand.self, VersionCommand.self, CompletionsCommand.self,
     ])
 
   /// Parses and runs the command line, and ends the process with one of the documented codes.

@@ -67,6 +67,21 @@ import Wire
     #expect(again == Self.established)
   }
 
+  /// A known connection skips the steps that its key answers for; MAC addresses are not in the key.
+  @Test func `MAC addresses of an established connection are looked at`() throws {
+    var engine = try Engine()
+    _ = engine.judge(Self.udp(true))
+    let known = engine.judge(Self.udp(true))
+    let foreign = engine.judge(
+      frame: Compose.ethernet(to: .router, from: Engine.data, Self.udp(true)), atNIC: true)
+    let own = engine.judge(
+      frame: Compose.ethernet(to: .router, from: Engine.web, Self.udp(true)), atNIC: true)
+    let group = engine.judge(
+      frame: Compose.ethernet(to: .broadcast, from: Engine.web, Self.udp(true)), atNIC: true)
+    #expect(known == Self.established && own == Self.established)
+    #expect(foreign == .drop(.spoofMAC) && group == .drop(.l2Multicast))
+  }
+
   @Test func `later fragments follow their first`() throws {
     var engine = try Engine()
     func first(_ identifier: UInt16, port: UInt16 = 53, from source: String = "198.51.100.7")

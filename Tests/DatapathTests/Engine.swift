@@ -57,7 +57,8 @@ struct Engine: ~Copyable {
   }
 
   mutating func judge(
-    frame: [UInt8], nic: TableIndex = 0, _ origin: Origin = .guest, traced: Bool = false
+    frame: [UInt8], nic: TableIndex = 0, _ origin: Origin = .guest, traced: Bool = false,
+    atNIC: Bool = false
   ) -> Answer {
     let room = 128
     let memory = UnsafeMutableRawPointer.allocate(byteCount: room + frame.count, alignment: 64)
@@ -71,6 +72,7 @@ struct Engine: ~Copyable {
     packet.nic = nic
     packet.origin = origin
     if traced { packet.flags.insert(.traced) }
+    if atNIC { packet.flags.insert(.atNIC) }
     slot.initialize(to: packet)
     worker.process(UnsafeMutableBufferPointer(start: slot, count: 1), compiled.tables)
     return Answer(

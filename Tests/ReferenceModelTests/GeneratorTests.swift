@@ -39,5 +39,5 @@ import Wire
 }
 
 private enum DropNames {
-  static let all = DropReason.allCases.filter { $0 != .none }.map(\.name)
+  static let all = DropReason.allCases.filter { $0 != .none && !$0.isOfLivePorts }.map(\.name)
 }

@@ -99,6 +99,28 @@ import Wire
     #expect(home == error(Self.far, Self.own, quoting: quote(Self.own, Self.far)))
   }
 
+  /// No rule lets it in: it comes because it is about a connection of the private address.
+  @Test func `an ICMP error about a translated connection belongs to it`() throws {
+    var model = TwoHosts.model(host: 1)
+    for index in model.securityGroups.indices { model.securityGroups[index].ingress = [] }
+    let sent = Compose.ipv4(Self.own, Self.far, protocol: 17, Compose.udp(5000, 53, [7, 7]))
+    let quote = Compose.ipv4(Self.ours, Self.far, protocol: 17, Compose.udp(5000, 53, [7, 7]))
+    let error = Compose.withTransportChecksum(
+      Compose.ipv4(
+        "192.0.2.77", Self.ours, protocol: 1,
+        Compose.icmp(3, 1, rest: [0, 0, 0, 0], Array(quote.prefix(28)))))
+    let inner = Compose.ethernet(to: TwoHosts.web, from: .router, error)
+    let geneve = [0, 0, 0x65, 0x58] + Compose.bytes(UInt64(TwoHosts.gatewayVNI) << 8, 4) + inner
+    let outer = Compose.ipv4(
+      "192.0.2.254", "192.0.2.1", protocol: 17, Compose.udp(50000, 6081, geneve))
+    let frames = try Run.frames(
+      [
+        Compose.ethernet(to: .router, from: TwoHosts.web, sent),
+        Compose.ethernet(to: .router, from: .router, outer),
+      ], model)
+    #expect(frames.map(\.place) == ["underlay", "eni-web"])
+  }
+
   @Test func `IPv6 passes untranslated`() throws {
     let packet = Compose.withTransportChecksum(
       Compose.ipv6("fd00:10:0:1::a", "2001:db8:77::1", next: 17, Compose.udp(5000, 53)))

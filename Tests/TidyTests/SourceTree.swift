@@ -51,7 +51,7 @@ struct SourceFile {
 
 /// The package that these tests belong to.
 enum SourceTree {
-  static let hotModules = ["Wire", "Tables", "Datapath"]
+  static let hotModules = ["Wire", "Tables", "Datapath", "LockFree", "Live"]
 
   static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()

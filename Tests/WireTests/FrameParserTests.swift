@@ -126,7 +126,9 @@ struct ParserCase: Sendable, CustomTestStringConvertible {
     bad("fragment past 65535", v4(17, zeros(16), fragment: 0x1FFF), .parseLength),
     bad("IPv6 payload beyond the frame", replaced(v6(17, udp), [5: 13]), .parseLength),
     bad("jumbo payload", v6(0, [17, 0, 0xC2, 4, 0, 1, 0, 0] + udp), .parseLength),
-    bad("hop-by-hop second", v6(60, [0, 0, 1, 4, 0, 0, 0, 0] + hopByHop + udp), .parseExtension),
+    bad(
+      "hop-by-hop second",
+      v6(60, [0, 0, 1, 4, 0, 0, 0, 0] + hopByHop + destinationOptions + udp), .parseExtension),
     bad(
       "two fragment headers",
       v6(44, fragmentAtom(44) + fragmentAtom(17) + udp), .parseExtension),
@@ -167,6 +169,25 @@ struct ParserCase: Sendable, CustomTestStringConvertible {
       example.frame, originalLength: example.originalLength, offloaded: example.offloaded
     ) { headers in
       #expect(headers.faults.reason == example.reason)
+    }
+  }
+
+  /// What is missing has precedence over what is wrong, as far as the walk goes: eight headers.
+  @Test(arguments: [
+    (
+      v6(60, [0, 0, 1, 4, 0, 0, 0, 0] + hopByHop + destinationOptions + udp), 8,
+      DropReason.parseTruncated
+    ),
+    (v6(44, fragmentAtom(44) + fragmentAtom(17) + udp), 8, .parseTruncated),
+    (v6(60, chain(9) + udp), 16, .parseExtension),
+    (v6(60, chain(9) + udp), 17, .parseExtension),
+  ])
+  func cutBehindBadExtension(packet: [UInt8], missing: Int, reason: DropReason) {
+    let whole = Self.frame(packet)
+    Self.parse(
+      Array(whole.dropLast(missing)), originalLength: whole.count, offloaded: false
+    ) { headers in
+      #expect(headers.faults.reason == reason)
     }
   }
 

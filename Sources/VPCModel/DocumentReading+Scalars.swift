@@ -2,10 +2,10 @@ import Wire
 import Yams
 
 /// What a scalar is by the core schema of YAML 1.2 (section 10.3), of which JSON is a part.
-enum ScalarKind {
+package enum ScalarKind {
   case null, boolean, number, text
 
-  init(_ scalar: Node.Scalar) {
+  package init(_ scalar: Node.Scalar) {
     guard scalar.style == .plain || scalar.style == .any else {
       self = .text
       return
@@ -25,16 +25,21 @@ enum ScalarKind {
 }
 
 extension Located {
-  var scalar: Node.Scalar? {
+  package var scalar: Node.Scalar? {
     if case .scalar(let scalar) = node { return scalar }
     return nil
   }
 
-  var isNull: Bool { scalar.map { ScalarKind($0) == .null } ?? false }
+  package var isNull: Bool { scalar.map { ScalarKind($0) == .null } ?? false }
+
+  package var isEmptyList: Bool {
+    if case .sequence(let sequence) = node { return sequence.isEmpty }
+    return false
+  }
 }
 
 /// What a node is, for errors.
-func describe(_ node: Node) -> String {
+package func describe(_ node: Node) -> String {
   switch node {
   case .mapping: return "an object"
   case .sequence: return "a list"
@@ -50,7 +55,7 @@ func describe(_ node: Node) -> String {
 }
 
 /// Text of a file in an error: short, on one line.
-func quote(_ text: String) -> String {
+package func quote(_ text: String) -> String {
   var shown = ""
   for scalar in text.unicodeScalars.prefix(60) {
     shown.unicodeScalars.append(isPlain(scalar) ? scalar : "?")
@@ -66,9 +71,9 @@ private func isPlain(_ scalar: Unicode.Scalar) -> Bool {
   }
 }
 
-extension ModelReader {
+extension DocumentReading {
   /// The characters of a scalar of any type; nil, with an error, when the node is none or is empty.
-  mutating func characters(_ value: Located?, _ expected: String) -> String? {
+  package mutating func characters(_ value: Located?, _ expected: String) -> String? {
     guard let value else { return nil }
     guard let scalar = value.scalar, ScalarKind(scalar) != .null else {
       fail(value.place, "must be \(expected), not \(describe(value.node))")
@@ -78,7 +83,7 @@ extension ModelReader {
   }
 
   /// Text that names an object or a rule: printable, without spaces.
-  mutating func name(_ value: Located?, slashes: Bool = false) -> String? {
+  package mutating func name(_ value: Located?, slashes: Bool = false) -> String? {
     guard let value else { return nil }
     guard let scalar = value.scalar, ScalarKind(scalar) == .text else {
       fail(value.place, "must be text, not \(describe(value.node)); quote it if it is an id")
@@ -102,7 +107,7 @@ extension ModelReader {
     return text
   }
 
-  mutating func boolean(_ value: Located?) -> Bool? {
+  package mutating func boolean(_ value: Located?) -> Bool? {
     guard let value else { return nil }
     guard let scalar = value.scalar, ScalarKind(scalar) == .boolean else {
       fail(value.place, "must be true or false, not \(describe(value.node))")
@@ -112,7 +117,7 @@ extension ModelReader {
   }
 
   /// A whole number without quotes.
-  mutating func integer(_ value: Located?, in range: ClosedRange<UInt64>) -> UInt64? {
+  package mutating func integer(_ value: Located?, in range: ClosedRange<UInt64>) -> UInt64? {
     guard let value else { return nil }
     guard let scalar = value.scalar, ScalarKind(scalar) == .number else {
       fail(value.place, "must be a whole number, not \(describe(value.node))")
@@ -127,7 +132,7 @@ extension ModelReader {
   }
 
   /// One word of an enumeration.
-  mutating func choice<Choice: RawRepresentable & CaseIterable>(
+  package mutating func choice<Choice: RawRepresentable & CaseIterable>(
     _ value: Located?, _ type: Choice.Type
   ) -> Choice? where Choice.RawValue == String {
     let words = Choice.allCases.map { "`\($0.rawValue)`" }.joined(separator: " or ")
@@ -139,7 +144,7 @@ extension ModelReader {
     return choice
   }
 
-  mutating func address(_ value: Located?) -> IPAddress? {
+  package mutating func address(_ value: Located?) -> IPAddress? {
     guard let value, let text = characters(value, "an IP address") else { return nil }
     guard isAddressText(text), let address = IPAddress(text) else {
       fail(value.place, "\(quote(text)) is not an IPv4 or IPv6 address")
@@ -148,7 +153,7 @@ extension ModelReader {
     return address
   }
 
-  mutating func prefix(_ value: Located?) -> IPPrefix? {
+  package mutating func prefix(_ value: Located?) -> IPPrefix? {
     guard let value, let text = characters(value, "a CIDR block") else { return nil }
     if let prefix = prefix(text) { return prefix }
     fail(value.place, notACIDR(text))
@@ -156,9 +161,9 @@ extension ModelReader {
   }
 
   /// A CIDR block whose host bits are cleared, as AWS does.
-  func prefix(_ text: String) -> IPPrefix? { isAddressText(text) ? IPPrefix(text) : nil }
+  package func prefix(_ text: String) -> IPPrefix? { isAddressText(text) ? IPPrefix(text) : nil }
 
-  func notACIDR(_ text: String) -> String {
+  package func notACIDR(_ text: String) -> String {
     if isAddressText(text), let address = IPAddress(text) {
       return "\(quote(text)) is not a CIDR block; write `\(text)/\(address.family.bitWidth)`"
     }
@@ -166,7 +171,7 @@ extension ModelReader {
   }
 
   /// An address of one station.
-  mutating func stationMAC(_ value: Located?) -> MACAddress? {
+  package mutating func stationMAC(_ value: Located?) -> MACAddress? {
     guard let value, let text = characters(value, "a MAC address") else { return nil }
     guard isAddressText(text), let mac = MACAddress(text) else {
       fail(value.place, "\(quote(text)) is not a MAC address such as 02:00:00:00:00:0a")
@@ -180,17 +185,17 @@ extension ModelReader {
   }
 
   /// A duration in nanoseconds, above zero.
-  mutating func duration(_ value: Located?) -> UInt64? {
+  package mutating func duration(_ value: Located?) -> UInt64? {
     quantity(value, Quantity.durations, "a duration such as `30s`, `500ms` or `1h`")
   }
 
   /// Bits per second, above zero.
-  mutating func bandwidth(_ value: Located?) -> UInt64? {
+  package mutating func bandwidth(_ value: Located?) -> UInt64? {
     quantity(value, Quantity.bandwidths, "a bandwidth such as `5Gbps` or `100Mbps`")
   }
 
   /// Bytes, above zero.
-  mutating func size(_ value: Located?) -> UInt64? {
+  package mutating func size(_ value: Located?) -> UInt64? {
     quantity(value, Quantity.sizes, "a size such as `2MB`, `64KiB` or a number of bytes")
   }
 
@@ -218,7 +223,7 @@ private func isAddressText(_ text: String) -> Bool {
 }
 
 /// A decimal number without sign; leading zeros are refused: some readers take them as octal.
-func decimal(_ text: some StringProtocol) -> UInt64? {
+package func decimal(_ text: some StringProtocol) -> UInt64? {
   let digits = text.utf8
   guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }),
     digits.count == 1 || digits.first != 0x30

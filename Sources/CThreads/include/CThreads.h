@@ -1,0 +1,32 @@
+// What the C library has only with _GNU_SOURCE, or in headers that Swift does not import.
+#pragma once
+
+/// Processors that this process may run on (sched_getaffinity(2)).
+///
+/// Sets `allowed[n]` to 1 for each processor n below `capacity`, and to 0 for the others.
+/// Returns 0, or the number of the error.
+int apus_allowed_processors(unsigned char *allowed, int capacity);
+
+/// Binds the calling thread to one processor (pthread_setaffinity_np(3)).
+///
+/// Returns 0, or the number of the error.
+int apus_pin_thread(int processor);
+
+/// How often the scheduler took the processor from the calling thread (getrusage(2), ru_nivcsw).
+long apus_thread_preemptions(void);
+
+/// Names the calling thread, as ps -L shows it: up to 15 bytes.
+void apus_name_thread(const char *name);
+
+/// A new eventfd, non-blocking and closed on exec; negative when the process has no descriptor left.
+int apus_eventfd(void);
+
+/// Waits until an eventfd is written to, at most some milliseconds, and clears it.
+void apus_eventfd_wait(int descriptor, int milliseconds);
+
+/// Starts a program in a session of its own, with no signal blocked or ignored, standard input from
+/// /dev/null, standard output to `output`, and no other descriptor but standard error.
+///
+/// `arguments` ends with NULL; the first is the program's path. Returns the process's id, or the
+/// negative number of the error.
+int apus_spawn_session(char *const arguments[], int output);

@@ -1,0 +1,131 @@
+import CThreads
+import Glibc
+import Logging
+
+/// `apus-vhostd`, started when it does not run, and left alone when this process ends: guests keep
+/// their sessions over a restart of the data plane.
+struct BrokerProcess {
+  /// Milliseconds that it may take to get ready.
+  static let patience = 10_000
+
+  let plan: BrokerPlan
+  private let logger: Logger
+  /// Of a broker that this process started.
+  private var child: Int32?
+  private var nextStart: UInt64 = 0
+
+  /// Finds the broker of the run directory, or starts one.
+  init(_ plan: BrokerPlan, logger: Logger) throws(DaemonFailure) {
+    self.plan = plan
+    self.logger = logger
+    if let obstacle = plan.obstacle {
+      throw DaemonFailure(.refused, what: "broker", why: obstacle)
+    }
+    try ensure()
+  }
+
+  /// Starts the broker again if it has ended; at most once a second.
+  mutating func watch() {
+    if let child {
+      var status: Int32 = 0
+      if waitpid(child, &status, WNOHANG) == child { self.child = nil }
+    }
+    let now = MonotonicClock.now()
+    guard child == nil, now >= nextStart, Self.runningID(plan.runDirectory) == nil else { return }
+    nextStart = now + 1_000_000_000
+    logger.warning("the broker has ended; starting it again")
+    do { try start() } catch { logger.error("\(error.lines.joined(separator: "; "))") }
+  }
+
+  private mutating func ensure() throws(DaemonFailure) {
+    guard let id = Self.runningID(plan.runDirectory) else { return try start() }
+    // A broker serves the guests that it was started with.
+    let missing = plan.guests.filter {
+      access(plan.innerSocket($0.networkInterface), F_OK) != 0
+    }
+    guard let first = missing.first else {
+      return logger.info("using the broker that runs", metadata: ["pid": "\(id)"])
+    }
+    throw DaemonFailure(
+      .resource, what: "broker",
+      why: "the one that runs does not serve \(first.networkInterface)",
+      advice: "end it with 'kill \(id)', which cuts the guests that it serves, and start again")
+  }
+
+  private mutating func start() throws(DaemonFailure) {
+    let executable = Self.sibling("apus-vhostd")
+    guard access(executable, X_OK) == 0 else {
+      throw DaemonFailure(
+        .resource, what: "broker", why: "\(executable) is not there",
+        advice: "build it with 'swift build -c release --product apus-vhostd' and keep it beside "
+          + "apusd, or set `broker: false`")
+    }
+    makeParent()
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0 else {
+      throw DaemonFailure(.resource, what: "broker", why: errorText(errno))
+    }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    defer { close(ends[0]) }
+    var words: [UnsafeMutablePointer<CChar>?] = plan.arguments(executable).map { strdup($0) }
+    words.append(nil)
+    defer { for word in words { free(word) } }
+    let result = apus_spawn_session(words, ends[1])
+    close(ends[1])
+    guard result > 0 else {
+      throw DaemonFailure(
+        .resource, what: "broker", why: "\(executable) cannot be started: \(errorText(-result))")
+    }
+    child = result
+    guard Self.isReady(ends[0]) else {
+      throw DaemonFailure(
+        .resource, what: "broker", why: "\(executable) does not get ready",
+        advice: "see its messages above")
+    }
+    logger.info("started the broker", metadata: ["pid": "\(result)"])
+  }
+
+  /// Waits until the broker writes `ready`; false when it ends or the time is over.
+  private static func isReady(_ descriptor: Int32) -> Bool {
+    var text: [UInt8] = []
+    let deadline = MonotonicClock.now() + UInt64(patience) * 1_000_000
+    while MonotonicClock.now() < deadline, text.count < 256 {
+      var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&wait, 1, 100) > 0 else { continue }
+      var chunk = [UInt8](repeating: 0, count: 64)
+      let count = read(descriptor, &chunk, chunk.count)
+      if count <= 0 { return false }
+      text += chunk[..<count]
+      if String(decoding: text, as: UTF8.self).contains("ready") { return true }
+    }
+    return false
+  }
+
+  /// The folder above the run directory; the broker makes the last one.
+  private func makeParent() {
+    guard let slash = plan.runDirectory.lastIndex(of: "/") else { return }
+    mkdir(String(plan.runDirectory[..<slash]), 0o755)
+  }
+
+  /// The process that holds the lock of a run directory.
+  static func runningID(_ runDirectory: String) -> Int32? {
+    let descriptor = open(runDirectory + "/broker.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    // Shared, so that two who look do not take each other for the broker.
+    if flock(descriptor, LOCK_SH | LOCK_NB) == 0 { return nil }
+    var text = [UInt8](repeating: 0, count: 16)
+    let count = read(descriptor, &text, text.count)
+    let digits = text[..<max(0, count)].prefix { (0x30...0x39).contains($0) }
+    return Int32(String(decoding: digits, as: UTF8.self)) ?? 0
+  }
+
+  /// Another executable in the folder of this one.
+  static func sibling(_ name: String) -> String {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let length = max(0, readlink("/proc/self/exe", &buffer, buffer.count))
+    let path = String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    guard let slash = path.lastIndex(of: "/") else { return name }
+    return path[...slash] + name
+  }
+}

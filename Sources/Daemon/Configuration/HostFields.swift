@@ -1,0 +1,24 @@
+import VPCModel
+
+/// The fields of the objects in a host file.
+extension ObjectFields {
+  static let hostFile = ObjectFields(
+    name: "", required: ["runtime", "guests"],
+    optional: [
+      "version", "workers", "uplink", "memory", "rules", "metrics", "runDirectory",
+    ])
+  static let workers = ObjectFields(
+    name: "workers", required: [], optional: ["cores", "count", "poll"])
+  static let uplink = ObjectFields(
+    name: "uplink", required: [],
+    optional: ["interface", "device", "queues", "prefixLength", "gateway", "zeroCopy"])
+  static let guest = ObjectFields(
+    name: "guest", required: ["eni"],
+    optional: ["tap", "interface", "vhostUser", "device", "queues"])
+  static let vhostUser = ObjectFields(
+    name: "vhostUser", required: ["socket"],
+    optional: ["listens", "broker", "packed", "offload", "mtu"])
+  static let memory = ObjectFields(
+    name: "memory", required: [],
+    optional: ["flows", "buffersPerGuest", "buffersForUplink", "hugepages", "megabytes"])
+}

@@ -1,0 +1,133 @@
+import Glibc
+import HostPlan
+import Logging
+import TableCompiler
+import VPCModel
+import Wire
+
+/// The data plane of a host: ports, workers, services.
+public enum Daemon {
+  /// Serves until a signal ends it.
+  ///
+  /// SIGTERM and SIGINT end it in order; a second one ends the process at once. On the main thread,
+  /// before any other is started.
+  ///
+  /// - Throws: what keeps it from serving; then nothing is left open.
+  public static func run(_ input: DaemonInput, _ options: DaemonOptions) throws(DaemonFailure) {
+    let signals = EndSignals()
+    let logger = Log.start(options.logLevel)
+    let configuration = input.configuration
+    for warning in configuration.warnings { logger.warning("\(warning)") }
+    let compiled: CompiledTables
+    do { compiled = try TableCompiler.compile(input.model) } catch {
+      throw DaemonFailure(.refused, what: "the model cannot be compiled", why: "\(error)")
+    }
+    var plan = configuration.plan
+    let directory = BrokerPlan.runDirectory(configuration.runDirectory)
+    let succession = try Self.succession(input, options, directory, logger)
+    var broker: BrokerProcess?
+    if let brokered = BrokerPlan(plan, runDirectory: directory) {
+      broker = try BrokerProcess(brokered, logger: logger)
+      plan = brokered.redirected(plan)
+    }
+    let opened = try OpenedPorts.open(plan, input.model, compiled, succession)
+    let host = HostServer(model: input.model, plan: plan, ports: opened.ports, compiled: compiled)
+    do throws(DaemonFailure) {
+      try host.start(neighbors: opened.neighbors)
+      do { try succession?.complete() } catch { throw DaemonFailure(error) }
+    } catch {
+      if host.stop() { host.close() }
+      throw error
+    }
+    host.begin(discardsWaiting: succession?.isSuccessor ?? false)
+    let session = Session(host: host, signals: signals, logger: logger, succession: succession)
+    try session.serve(metrics: configuration.metrics, broker: &broker)
+  }
+
+  /// A place is taken where processes can meet: in the broker's directory, or one that was named.
+  private static func succession(
+    _ input: DaemonInput, _ options: DaemonOptions, _ directory: String, _ logger: Logger
+  ) throws(DaemonFailure) -> Succession? {
+    let isShared = BrokerPlan(input.configuration.plan, runDirectory: directory) != nil
+    guard isShared || input.configuration.runDirectory != nil || options.takesOver else {
+      return nil
+    }
+    return try Succession(
+      runDirectory: directory, takesOver: options.takesOver, logger: logger)
+  }
+}
+
+/// From the moment when all ports are open until a signal ends the daemon.
+private struct Session {
+  let host: HostServer
+  let signals: EndSignals
+  let logger: Logger
+  let succession: Succession?
+  let door = ScrapeDoor()
+
+  func serve(
+    metrics address: LoopbackAddress?, broker: inout BrokerProcess?
+  ) throws(DaemonFailure) {
+    let sampler = HostSampler(host)
+    var server: MetricsServer?
+    do throws(DaemonFailure) {
+      if let address {
+        server = try listen(address, sampler)
+        logger.info("metrics at http://\(address.address):\(server?.port ?? 0)/metrics")
+      }
+    } catch {
+      if host.stop() { host.close() }
+      throw error
+    }
+    let guests = host.plan.guests.count
+    logger.info("serving \(guests) \(guests == 1 ? "guest" : "guests")")
+    ServiceNotifier.send("READY=1")
+    var status = StatusLine()
+    var ending: Int32?
+    var rounds = 0
+    while ending == nil {
+      if rounds % 2 == 0 { status.show(sampler.sample(), guests: guests) }
+      rounds += 1
+      host.ports.refresh()
+      broker?.watch()
+      ending = signals.wait(milliseconds: 500)
+    }
+    status.clear()
+    ServiceNotifier.send("STOPPING=1")
+    logger.info("ending", metadata: ["signal": "\(ending ?? 0)"])
+    try end(server)
+  }
+
+  /// The data plane before may still have the port, for a moment.
+  private func listen(
+    _ address: LoopbackAddress, _ sampler: HostSampler
+  ) throws(DaemonFailure) -> MetricsServer {
+    var attempts = succession?.isSuccessor == true ? 50 : 1
+    while true {
+      do throws(DaemonFailure) {
+        return try MetricsServer(address) { [door] in
+          door.text { sampler.sample().openMetrics }
+        }
+      } catch {
+        attempts -= 1
+        if attempts == 0 { throw error }
+        usleep(100_000)
+      }
+    }
+  }
+
+  private func end(_ server: MetricsServer?) throws(DaemonFailure) {
+    signals.endAtNext()
+    guard host.stop() else {
+      throw DaemonFailure(
+        .defect, what: "workers", why: "did not end within \(HostServer.patience) seconds",
+        advice: "please report it")
+    }
+    door.close()
+    host.release()
+    succession?.leave()
+    server?.stop()
+    host.close()
+    logger.info("ended")
+  }
+}

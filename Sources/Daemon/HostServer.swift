@@ -1,0 +1,149 @@
+import CThreads
+import Datapath
+import Glibc
+import HostPlan
+import Live
+import LockFree
+import Logging
+import TableCompiler
+import Tables
+import VPCModel
+import Wire
+
+/// A host that serves its guests: workers, service thread, and what they share.
+final class HostServer {
+  /// Seconds that a worker may take to end what is under way.
+  static let patience = 5
+
+  let model: VPCModel
+  let plan: HostPlan
+  let ports: PortHandle
+  let shared: WorkerShared
+  /// The rules that workers read; they must outlive the workers.
+  let compiled: CompiledTables
+  private var workers: [DaemonThread] = []
+  private var services: DaemonThread?
+  private let serviceWaker: Int32
+  private let gate: StartGate
+  /// Only where several workers judge a NIC's packets.
+  private let allowances: SharedAllowances?
+
+  /// Publishes the tables and makes what threads share; nothing runs yet.
+  ///
+  /// - Parameter compiled: of the model.
+  init(model: VPCModel, plan: HostPlan, ports: PortHandle, compiled: CompiledTables) {
+    self.model = model
+    self.plan = plan
+    self.ports = ports
+    self.compiled = compiled
+    serviceWaker = apus_eventfd()
+    gate = StartGate(workers: plan.workers.cores.count)
+    allowances =
+      plan.workers.cores.count > 1
+      ? SharedAllowances(nicCapacity: compiled.tables.nics.count) : nil
+    shared = WorkerShared(
+      workers: plan.workers.cores.count, portCount: plan.guests.count + 1,
+      nicCapacity: compiled.tables.nics.count, isBusyPolling: plan.workers.polling == .busy)
+    // Without an uplink no frame of ours ever bears this.
+    let uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : model.host?.mac ?? .router
+    let tables = LiveTables(
+      rules: compiled.tables, portCount: plan.guests.count + 1, uplinkMAC: uplinkMAC)
+    for (index, guest) in plan.guests.enumerated() {
+      guard let nic = compiled.nicIDs.firstIndex(of: guest.networkInterface) else { continue }
+      tables.connect(port: index + 1, nic: TableIndex(nic))
+    }
+    // Nobody reads yet, so nothing is waited for.
+    _ = shared.publish(tables)
+  }
+
+  /// Starts all threads, and waits until each is on its processor and ready to begin.
+  ///
+  /// - Throws: a thread that cannot be started or bound; those that run are ended again.
+  func start(neighbors: UnderlayNeighbors) throws(DaemonFailure) {
+    do throws(DaemonFailure) {
+      services = try startServices(neighbors)
+      let engine = EnginePlan(
+        flows: plan.memory.flows, seed: UInt64.random(in: 0 ... .max),
+        workers: plan.workers.cores.count, nicCapacity: compiled.tables.nics.count,
+        ruleCapacity: compiled.tables.ruleCount, allowances: allowances)
+      for (index, core) in plan.workers.cores.enumerated() {
+        let (ports, shared, gate) = (ports, shared, gate)
+        workers.append(
+          try DaemonThread.start(name: "apus-worker-\(index)", processor: core) {
+            ports.runWorker(index, shared, engine, gate)
+          })
+      }
+      try checkStarted()
+    } catch {
+      _ = stop()
+      throw error
+    }
+  }
+
+  /// Lets the workers begin.
+  ///
+  /// - Parameter discardsWaiting: what has come so far was served by a data plane before this one.
+  func begin(discardsWaiting: Bool) {
+    if discardsWaiting { ports.discardWaiting() }
+    gate.open()
+  }
+
+  private func startServices(
+    _ neighbors: UnderlayNeighbors
+  ) throws(DaemonFailure) -> DaemonThread {
+    let (shared, model, waker) = (shared, model, serviceWaker)
+    let source = ServiceStart(neighbors)
+    return try DaemonThread.start(name: "apus-services") {
+      var loop = ServiceLoop(
+        shared: shared, desk: ServiceDesk(model: model), neighbors: source.neighbors)
+      loop.run(wakeDescriptor: waker) { shared.stopFlag.isSet }
+    }
+  }
+
+  private func checkStarted() throws(DaemonFailure) {
+    let haveStarted = DaemonThread.wait(workers, seconds: Self.patience) { $0 == .starting }
+    for (worker, core) in zip(workers, plan.workers.cores) {
+      guard case .refused(let code) = worker.state else { continue }
+      throw DaemonFailure(
+        .resource, what: "worker on processor \(core ?? 0)",
+        why: "cannot be bound to it: \(errorText(code))",
+        advice: "see which processors there are with 'nproc --all' and 'taskset -p $$'")
+    }
+    if !haveStarted || !gate.awaitAll(seconds: Self.patience) {
+      throw DaemonFailure(.defect, what: "workers", why: "do not start", advice: "please report it")
+    }
+  }
+
+  /// Ends the workers, which finish what is under way, then the service thread.
+  ///
+  /// - Returns: false when one did not end in time. Then nothing that it uses may be freed, and the
+  ///   process can only be ended.
+  func stop() -> Bool {
+    shared.stop()
+    gate.open()
+    shared.wake(shared.workers)
+    let threads = workers + [services].compactMap { $0 }
+    return DaemonThread.wait(threads, seconds: Self.patience) { state in
+      state == .starting || state == .running
+    }
+  }
+
+  /// Makes way for a successor; after `stop` returned true.
+  func release() { ports.release() }
+
+  /// Takes the ports out of use and frees what threads shared; after `stop` returned true.
+  func close() {
+    ports.close()
+    shared.deallocate()
+    gate.deallocate()
+    allowances?.deallocate()
+    _ = Glibc.close(serviceWaker)
+  }
+}
+
+/// Carries the neighbours to the thread that uses them from then on.
+private struct ServiceStart: @unchecked Sendable {
+  let neighbors: UnderlayNeighbors
+
+  init(_ neighbors: UnderlayNeighbors) { self.neighbors = neighbors }
+}

@@ -1,0 +1,89 @@
+import Datapath
+import Live
+import Tables
+import Wire
+
+/// The counters of a host at one moment.
+struct HostSample: Sendable {
+  struct Port: Sendable {
+    /// `uplink`, or the network interface of the guest.
+    var name: String
+    var isUp: Bool
+    var counters: PortCounters
+    /// Drops of frames that came by the port and belong to no network interface.
+    var drops: [(reason: DropReason, count: UInt64)]
+  }
+
+  struct Interface: Sendable {
+    var id: String
+    var counters: NICCounters
+    var connections: UInt64
+    var drops: [(reason: DropReason, count: UInt64)]
+  }
+
+  var seconds: UInt64
+  var ports: [Port]
+  var interfaces: [Interface]
+  /// Of each worker, by `LiveCounter`.
+  var workers: [[UInt64]]
+
+  /// All drops of network interfaces and ports.
+  var drops: UInt64 {
+    let ofInterfaces = interfaces.reduce(UInt64(0)) { $0 + $1.drops.reduce(0) { $0 + $1.count } }
+    return ports.reduce(ofInterfaces) { sum, port in
+      let own = port.counters.dropsFull + port.counters.dropsDown + port.counters.dropsOversize
+      return sum + own + port.drops.reduce(0) { $0 + $1.count }
+    }
+  }
+
+  var connections: UInt64 { interfaces.reduce(0) { $0 + $1.connections } }
+  var guestsUp: Int { ports.dropFirst().count { $0.isUp } }
+}
+
+/// Takes samples of a host's counters; from any thread.
+struct HostSampler: Sendable {
+  let names: [String]
+  let hasUplink: Bool
+  let nicIDs: [String]
+  let ports: PortHandle
+  let shared: WorkerShared
+  let start: UInt64
+
+  init(_ host: HostServer) {
+    names = ["uplink"] + host.plan.guests.map(\.networkInterface)
+    hasUplink = host.plan.uplink != nil
+    nicIDs = host.compiled.nicIDs
+    ports = host.ports
+    shared = host.shared
+    start = MonotonicClock.now()
+  }
+
+  func sample() -> HostSample {
+    HostSample(
+      seconds: (MonotonicClock.now() - start) / 1_000_000_000,
+      ports: names.enumerated().map { port, name in
+        HostSample.Port(
+          name: name, isUp: ports.offloads(port).contains(.isUp), counters: ports.counters(port),
+          drops: Self.nonzero { shared.counters.portDrops(port, $0) })
+      },
+      interfaces: nicIDs.enumerated().map { index, id in
+        let nic = TableIndex(index)
+        return HostSample.Interface(
+          id: id, counters: shared.counters.nicCounters(nic),
+          connections: shared.counters.connections(nic),
+          drops: Self.nonzero { shared.counters.nicDrops(nic, $0) })
+      },
+      workers: (0..<shared.workers).map { worker in
+        LiveCounter.allCases.map { shared.counters.count(worker: worker, $0) }
+      })
+  }
+
+  private static func nonzero(
+    _ count: (DropReason) -> UInt64
+  ) -> [(reason: DropReason, count: UInt64)] {
+    DropReason.allCases.compactMap { reason in
+      let number = reason == .none ? 0 : count(reason)
+      return number == 0 ? nil : (reason, number)
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import Tables
+import Wire
+
+// Which worker owns a packet's connection. Flow tables are worker-private, so all packets of a
+// connection, both ways and with the ICMP errors about it, are judged by one worker, which the
+// symmetric hash of the five-tuple names.
+
+extension Worker {
+  /// Entries of a NIC in the table of fragment ways.
+  static var fragmentWaysPerNIC: Int { 256 }
+
+  /// Leaves a packet to the worker that owns its connection, as it came: verdict `handOver`.
+  ///
+  /// A first fragment has the ports that say who owns the connection, later ones have not. So all
+  /// fragments of a datagram go by the worker that its addresses and identification name; there the
+  /// first one's owner is remembered, and the later ones follow it. Rings keep their order.
+  ///
+  /// - Complexity: O(1).
+  @inline(never)
+  mutating func claim(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
+  ) {
+    guard packet.verdict == .pending, context.headers.faults.isEmpty, context.headers.isIP else {
+      return
+    }
+    let owner: Int
+    if context.headers.isFragment {
+      owner = fragmentOwner(&packet, &context)
+    } else if packet.flags.contains(.handedOver) {
+      return
+    } else if context.headers.isICMPError {
+      owner = quotedOwner(&packet, &context, tables)
+    } else {
+      owner = self.owner(symmetricHash(context.headers, hasPorts: context.headers.hasPorts))
+    }
+    if owner != index { handOver(&packet, &context, owner) }
+  }
+
+  private func owner(_ hash: UInt64) -> Int {
+    // Mixed once more: ports that follow each other differ in few bits of the hash.
+    let mixed = (hash ^ hash >> 32) &* 0xD6E8_FEB8_6659_FD93
+    return Int(truncatingIfNeeded: ((mixed >> 40) &* UInt64(count)) >> 24)
+  }
+
+  private mutating func handOver(
+    _ packet: inout Packet, _ context: inout PacketContext, _ owner: Int
+  ) {
+    if packet.origin == .underlay {
+      let removed = UInt32(context.tunnelLength)
+      // SAFETY: these are the bytes that `decapsulate` stepped over.
+      unsafe packet.base = unsafe packet.base - Int(removed)
+      packet.length &+= removed
+      packet.originalLength &+= removed
+      packet.headroom &-= removed
+    }
+    packet.verdict = .handOver
+    packet.output = .worker(owner)
+    context.hasKey = false
+  }
+
+  // MARK: Fragments
+
+  private mutating func fragmentOwner(
+    _ packet: inout Packet, _ context: inout PacketContext
+  ) -> Int {
+    if packet.flags.contains(.ownerKnown) || context.nic == .none { return index }
+    let name = datagramHash(context.headers)
+    let way = owner(name)
+    if way != index && !packet.flags.contains(.handedOver) { return way }
+    packet.flags.insert(.ownerKnown)
+    let slot =
+      Int(context.nic) &* Self.fragmentWaysPerNIC
+      &+ Int(truncatingIfNeeded: name) & (Self.fragmentWaysPerNIC &- 1)
+    // The hash in the upper bits tells whose entry it is, and the owner stands below.
+    let mark = name & ~0xFF
+    if context.headers.isLaterFragment {
+      let known = fragmentWays[slot]
+      return known & ~0xFF == mark ? Int(known & 0xFF) : index
+    }
+    guard context.headers.hasTransport else { return index }
+    let owner = self.owner(symmetricHash(context.headers, hasPorts: context.headers.hasPorts))
+    fragmentWays[slot] = mark | UInt64(owner)
+    return owner
+  }
+
+  private func datagramHash(_ headers: borrowing Headers) -> UInt64 {
+    var mixed = headers.sourceLow &* 0x9E37_79B9_7F4A_7C15 ^ headers.destinationLow
+    mixed ^= (headers.sourceHigh ^ headers.destinationHigh &* 3) &* 0xC2B2_AE3D_27D4_EB4F
+    mixed ^= UInt64(headers.fragmentID) << 8 ^ UInt64(headers.fragmentProtocol)
+    let product = (mixed ^ flows.seed).multipliedFullWidth(by: 0x1656_67B1_9E37_79F9)
+    return product.high ^ product.low
+  }
+
+  // MARK: ICMP errors
+
+  private mutating func quotedOwner(
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
+  ) -> Int {
+    let end = min(
+      Int(packet.length),
+      Int(context.headers.networkOffset) &+ Int(context.headers.datagramLength))
+    // SAFETY: the owner vouches for `length` bytes at `base`.
+    if var quote = unsafe QuotedPacket(packet.base, length: end, context.headers) {
+      translateQuote(&quote, context.publicAddress, tables)
+      return owner(symmetricHash(quote.headers, hasPorts: quote.headers.hasPorts))
+    }
+    return owner(symmetricHash(context.headers, hasPorts: false))
+  }
+}

@@ -1,0 +1,143 @@
+import CDataplane
+import Datapath
+import LockFree
+import Tables
+import Wire
+
+/// A worker of a live host: polls its ports, has the engine judge what comes, and sends it on.
+///
+/// Everything runs to completion on one thread. After `init` nothing is allocated. A round takes at
+/// most a burst from every port, other worker and the service thread, so that none starves another.
+@safe
+public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
+  /// The worker's ports, and its engine; to be asked when it does not run.
+  public var io: IO
+  public var engine: Worker
+  public let shared: WorkerShared
+  public let index: Int
+
+  /// The burst under way, and where each packet came from.
+  @usableFromInline let burst: WorkerMemory<Packet>
+  @usableFromInline let ports: WorkerMemory<UInt16>
+  /// When a next hop may be asked for again, by endpoint modulo the count.
+  @usableFromInline let askTimes: WorkerMemory<UInt64>
+  /// Workers that packets were staged for in this round, a bit each.
+  @usableFromInline var staged: UInt64 = 0
+  @usableFromInline var hasPunted = false
+  /// Nanoseconds, of this round; never goes back.
+  @usableFromInline var now: UInt64 = 0
+  @usableFromInline var emptyRounds = 0
+  /// Which NIC's counters are published next, and when.
+  @usableFromInline var nextNIC: TableIndex = 0
+  @usableFromInline var nextPublication: UInt64 = 0
+  /// Busy rounds when the counters of all NICs were published.
+  @usableFromInline var publishedRounds: UInt64 = .max
+
+  /// Packets that the loop takes from one source at once.
+  @inlinable static var burstCapacity: Int { 64 }
+  /// A port is asked only when the burst has this much room, so that none is left the rest.
+  @inlinable static var leastRoom: Int { 32 }
+  /// The descriptor of frames that the service thread composed.
+  @inlinable static var scratch: Int { 64 }
+  @inlinable static var askSlots: Int { 256 }
+
+  /// - Parameters:
+  ///   - index: which of `shared.workers` this is.
+  ///   - io: of this worker.
+  ///   - engine: made for at least `shared.nicCapacity` NICs.
+  public init(index: Int, io: consuming IO, engine: consuming Worker, shared: WorkerShared) {
+    precondition(index >= 0 && index < shared.workers && shared.workers <= 64)
+    self.io = io
+    self.engine = engine
+    self.shared = shared
+    self.index = index
+    burst = WorkerMemory(count: Self.scratch + 1)
+    ports = WorkerMemory(count: Self.burstCapacity)
+    askTimes = WorkerMemory(count: Self.askSlots)
+    for slot in 0...Self.scratch {
+      // SAFETY: an empty packet at an address of ours, until a port fills it in.
+      let place = unsafe burst.pointer(slot)
+      unsafe place.initialize(
+        to: Packet(base: UnsafeMutableRawPointer(place), length: 0, headroom: 0))
+    }
+  }
+
+  deinit {
+    burst.deallocate()
+    ports.deallocate()
+    askTimes.deallocate()
+  }
+
+  /// Polls until `shared.stop()`; then leaves no packet behind. On the worker's own thread.
+  @inlinable
+  public mutating func run() {
+    begin()
+    while !shared.stopFlag.isSet {
+      if round() { emptyRounds = 0 } else { idle() }
+    }
+    end()
+  }
+
+  /// What comes before the first round.
+  public mutating func begin() {
+    shared.sleepers.setDescriptor(index, io.wakeDescriptor)
+    shared.quiescent.goOnline(index)
+  }
+
+  /// One round: everything that has come, judged and sent.
+  ///
+  /// - Returns: whether anything had.
+  @inlinable
+  public mutating func round() -> Bool {
+    count(.rounds, 1)
+    // SAFETY: the tables stay until this worker announces a later generation.
+    guard let tables = unsafe shared.tables.load() else { return false }
+    unsafe shared.quiescent.announce(index, tables.pointee.generation)
+    now = max(now, shared.clock.now())
+    var work = unsafe pollPorts(tables)
+    unsafe work &+= takeCrossings(tables)
+    unsafe work &+= takeAnswers(tables)
+    if work > 0 { count(.busyRounds, 1) }
+    io.flush()
+    wakeOthers()
+    if now >= nextPublication { unsafe publishCounters(tables) }
+    return work > 0
+  }
+
+  // MARK: Counters
+
+  @inlinable @inline(__always)
+  func count(_ counter: LiveCounter, _ number: Int) {
+    shared.counters.word(index, counter).add(UInt64(truncatingIfNeeded: number))
+  }
+
+  /// Counts a received packet as dropped: for its NIC, or without one for its port.
+  @inlinable @inline(__always)
+  mutating func countDrop(nic: TableIndex, port: Int, _ reason: DropReason) {
+    count(.dropped, 1)
+    if nic != .none {
+      engine.countDrop(nic: nic, reason)
+    } else {
+      shared.counters.portWord(index, port, reason).add(1)
+    }
+  }
+
+  /// Shows others the counters of one NIC; all have their turn within 50 ms.
+  @unsafe @inlinable @inline(never)
+  mutating func publishCounters(_ tables: UnsafePointer<LiveTables>) {
+    let count = unsafe min(tables.pointee.rules.nics.count, shared.nicCapacity)
+    nextPublication = now &+ 50_000_000 / UInt64(max(1, count))
+    if count == 0 { return }
+    if nextNIC >= count { nextNIC = 0 }
+    publishCounters(of: nextNIC)
+    nextNIC &+= 1
+  }
+
+  @inlinable
+  func publishCounters(of nic: TableIndex) {
+    let offset = shared.counters.nicOffset(index, Int(nic))
+    // SAFETY: `nicOffset` leaves room for the words of every NIC below the capacity.
+    let words = unsafe shared.counters.memory.base.assumingMemoryBound(to: UInt64.self)
+    unsafe engine.publishCounters(nic, to: words + offset)
+  }
+}

@@ -1,0 +1,155 @@
+import Datapath
+import LockFree
+import Tables
+import Wire
+
+/// What the workers of a host, their service thread and the control side share.
+///
+/// A handle, made and freed by the control side: copies are the same. Nothing in it locks.
+@frozen @safe
+public struct WorkerShared: @unchecked Sendable {
+  public let workers: Int
+  /// The uplink and all guests.
+  public let portCount: Int
+  /// NICs that published tables may name.
+  public let nicCapacity: Int
+  /// Workers never sleep.
+  public let isBusyPolling: Bool
+  public let clock: PollClock
+  public let counters: LiveCounters
+  /// Number `workers` is the service thread.
+  public let sleepers: Sleepers
+  @usableFromInline let control: SharedMemory
+  @usableFromInline let quiescent: QuiescentState
+  @usableFromInline let crossings: UnsafeMutablePointer<SPSCRing<Packet>>
+  @usableFromInline let channels: UnsafeMutablePointer<SlowPathChannel>
+
+  /// Packets on their way from one worker to another.
+  private static var crossingCapacity: Int { 1024 }
+
+  public init(
+    workers: Int, portCount: Int, nicCapacity: Int, isBusyPolling: Bool = false,
+    slowPath: SlowPathSizes = SlowPathSizes(), clock: PollClock = .calibrated()
+  ) {
+    self.workers = workers
+    self.portCount = portCount
+    self.nicCapacity = nicCapacity
+    self.isBusyPolling = isBusyPolling
+    self.clock = clock
+    counters = LiveCounters(workers: workers, portCount: portCount, nicCapacity: nicCapacity)
+    sleepers = Sleepers(count: workers + 1)
+    control = SharedMemory(lines: 3 + workers)
+    quiescent = QuiescentState(readers: workers)
+    // SAFETY: every ring and channel is initialised here, and freed in `deallocate`.
+    unsafe crossings = .allocate(capacity: workers * workers)
+    for ring in 0..<workers * workers {
+      unsafe (crossings + ring).initialize(to: SPSCRing(capacity: Self.crossingCapacity))
+    }
+    unsafe channels = .allocate(capacity: workers)
+    for worker in 0..<workers {
+      unsafe (channels + worker).initialize(
+        to: SlowPathChannel(nicCapacity: nicCapacity, sizes: slowPath))
+    }
+  }
+
+  /// Frees all of it, the published tables too. Once, after every thread that has a handle.
+  public func deallocate() {
+    // SAFETY: nobody uses any of it any more.
+    unsafe Self.free(tables.publish(nil))
+    for ring in 0..<workers * workers { unsafe crossings[ring].deallocate() }
+    for worker in 0..<workers { unsafe channels[worker].deallocate() }
+    unsafe crossings.deallocate()
+    unsafe channels.deallocate()
+    counters.deallocate()
+    sleepers.deallocate()
+    quiescent.deallocate()
+    control.deallocate()
+  }
+
+  // MARK: Control side
+
+  @inlinable @inline(__always) var tables: PublishedPointer<LiveTables> {
+    PublishedPointer(control.line(0))
+  }
+
+  /// Asks all workers to stop; wakes them.
+  public func stop() {
+    stopFlag.set()
+    wakeAll()
+  }
+
+  @inlinable @inline(__always) public var stopFlag: StopFlag { StopFlag(control.line(1)) }
+
+  /// Publishes tables to all workers, waits until none uses the ones before, and frees those.
+  ///
+  /// One thread at a time. What the rules view must stay until the tables are replaced.
+  ///
+  /// - Returns: whether the old tables are freed, and what they viewed may be too. False when a
+  ///   worker has not passed within a second: then they stay for ever.
+  public func publish(_ next: consuming LiveTables) -> Bool {
+    let generation = max(2, control.line(2).load() + 1)
+    control.line(2).store(generation)
+    next.generation = generation
+    // SAFETY: freed by the publication after the next, or by `deallocate`.
+    let place = UnsafeMutablePointer<LiveTables>.allocate(capacity: 1)
+    unsafe place.initialize(to: next)
+    let old = unsafe tables.publish(UnsafePointer(place))
+    wakeAll()
+    guard quiescent.waitUntilPassed(generation) else { return false }
+    unsafe Self.free(old)
+    return true
+  }
+
+  @unsafe private static func free(_ tables: UnsafePointer<LiveTables>?) {
+    guard let tables = unsafe tables else { return }
+    let owned = unsafe UnsafeMutablePointer(mutating: tables)
+    unsafe owned.deinitialize(count: 1)
+    unsafe owned.deallocate()
+  }
+
+  /// Sets the MAC address of a next hop in the published tables; nil forgets it. On the thread that
+  /// publishes.
+  public func setNextHop(_ endpoint: TableIndex, _ address: MACAddress?) {
+    // SAFETY: only this thread replaces the tables.
+    guard let current = unsafe tables.load() else { return }
+    unsafe current.pointee.nextHops.set(endpoint, address)
+  }
+
+  /// Wakes a worker, or with `workers` the service thread, if it sleeps.
+  @inlinable public func wake(_ worker: Int) { sleepers.wake(worker) }
+
+  /// Wakes every worker that sleeps.
+  public func wakeAll() {
+    for worker in 0..<workers { sleepers.wake(worker) }
+  }
+
+  // MARK: Rings
+
+  /// The ring by which one worker hands packets to another.
+  @inlinable @inline(__always)
+  func crossing(from: Int, to: Int) -> SPSCRing<Packet> {
+    precondition(UInt(bitPattern: from) < UInt(bitPattern: workers))
+    precondition(UInt(bitPattern: to) < UInt(bitPattern: workers))
+    // SAFETY: both numbers were checked.
+    return unsafe crossings[from &* workers &+ to]
+  }
+
+  /// What a worker leaves to the service thread, and the answers to it.
+  @inlinable @inline(__always)
+  public func slowPath(worker: Int) -> SlowPathChannel {
+    precondition(UInt(bitPattern: worker) < UInt(bitPattern: workers))
+    // SAFETY: the number was checked.
+    return unsafe channels[worker]
+  }
+
+  // MARK: Ends of workers
+
+  /// The worker hands nothing to others any more.
+  func announceEnd(_ worker: Int) { control.line(3 + worker).store(1) }
+
+  /// Whether no worker hands anything to others any more.
+  var haveAllEnded: Bool {
+    for worker in 0..<workers where control.line(3 + worker).load() == 0 { return false }
+    return true
+  }
+}

@@ -1,0 +1,162 @@
+import Datapath
+import TableCompiler
+import Tables
+import TestPackets
+import Testing
+import VPCModel
+import Wire
+
+/// Two workers that share the NICs: who judges a packet, and what both take from.
+@Suite struct OwnershipTests {
+  /// Several workers; a packet goes from one to another until somebody judges it.
+  struct Crew: ~Copyable {
+    let compiled: CompiledTables
+    let shared: SharedAllowances
+    let workers: UnsafeMutablePointer<Worker>
+    let count: Int
+    var now: UInt64 = 1_700_000_000_000_000_000
+
+    init(_ model: VPCModel = Engine.model(), count: Int = 2) throws {
+      compiled = try TableCompiler.compile(model)
+      shared = SharedAllowances(nicCapacity: compiled.tables.nics.count)
+      workers = .allocate(capacity: count)
+      self.count = count
+      for index in 0..<count {
+        var configuration = WorkerConfiguration(flowCapacity: 1_000, fragmentCapacity: 2_048)
+        configuration.workerCount = count
+        configuration.workerIndex = index
+        configuration.shared = shared
+        (workers + index).initialize(
+          to: Worker(
+            configuration: configuration, nicCapacity: compiled.tables.nics.count, ruleCapacity: 64)
+        )
+      }
+    }
+
+    deinit {
+      workers.deinitialize(count: count)
+      workers.deallocate()
+      shared.deallocate()
+    }
+
+    /// Who judged the packet that came to `worker`, how, and how often it was handed over.
+    mutating func judge(
+      _ packet: [UInt8], at worker: Int, _ origin: Origin = .guest
+    ) -> (owner: Int, verdict: Verdict, reason: DropReason, hops: Int) {
+      let isIngress = origin == .captured
+      let frame = Compose.ethernet(
+        to: isIngress ? Engine.web : .router, from: isIngress ? .router : Engine.web, packet)
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: 128 + frame.count, alignment: 64)
+      defer { memory.deallocate() }
+      UnsafeMutableRawBufferPointer(start: memory + 128, count: frame.count).copyBytes(from: frame)
+      let slot = UnsafeMutablePointer<Packet>.allocate(capacity: 1)
+      defer { slot.deallocate() }
+      slot.initialize(
+        to: Packet(base: memory + 128, length: UInt32(frame.count), headroom: 128))
+      slot.pointee.time = now
+      slot.pointee.nic = 0
+      slot.pointee.origin = origin
+      var current = worker
+      var hops = 0
+      while true {
+        workers[current].process(
+          UnsafeMutableBufferPointer(start: slot, count: 1), compiled.tables)
+        guard slot.pointee.verdict == .handOver, let next = slot.pointee.output.workerIndex else {
+          break
+        }
+        slot.pointee.flags.insert(.handedOver)
+        current = next
+        hops += 1
+      }
+      return (current, slot.pointee.verdict, slot.pointee.reason, hops)
+    }
+  }
+
+  static let far = "198.51.100.7"
+  static let own = "10.0.1.10"
+
+  static func udp(_ port: UInt16, out: Bool = true) -> [UInt8] {
+    Compose.ipv4(
+      out ? own : far, out ? far : own, protocol: 17,
+      out ? Compose.udp(port, 53) : Compose.udp(53, port))
+  }
+
+  @Test func `both directions of a flow have one owner, and flows are divided`() throws {
+    var crew = try Crew()
+    var owners = [0, 0]
+    for port in UInt16(2_000)..<2_400 {
+      let there = crew.judge(Self.udp(port), at: Int(port) % 2)
+      let back = crew.judge(Self.udp(port, out: false), at: Int(port / 2) % 2, .captured)
+      #expect(there.owner == back.owner && there.verdict == .forward && back.verdict == .forward)
+      #expect(there.hops <= 1 && back.hops <= 1)
+      owners[there.owner] += 1
+    }
+    #expect(owners[0] > 120 && owners[1] > 120)
+  }
+
+  @Test func `an ICMP error finds the owner of the connection it quotes`() throws {
+    var crew = try Crew()
+    for port in UInt16(2_000)..<2_050 {
+      let flow = crew.judge(Self.udp(port), at: 0)
+      let error = Compose.ipv4(
+        "203.0.113.9", Self.own, protocol: 1,
+        Compose.icmp(3, 1, rest: [0, 0, 0, 0], Array(Self.udp(port).prefix(28))))
+      let answer = crew.judge(error, at: Int(port) % 2, .captured)
+      #expect(answer.owner == flow.owner && answer.verdict == .forward)
+    }
+  }
+
+  @Test func `fragments go where their datagram's connection is`() throws {
+    var crew = try Crew()
+    for number in UInt16(1)..<100 {
+      let datagram = Compose.udp(3_000 + number, 53, [UInt8](repeating: 7, count: 40))
+      let first = Compose.ipv4(
+        Self.own, Self.far, protocol: 17, Array(datagram[..<24]), identifier: number,
+        fragment: 0x2000)
+      let last = Compose.ipv4(
+        Self.own, Self.far, protocol: 17, Array(datagram[24...]), identifier: number, fragment: 3)
+      let begun = crew.judge(first, at: 0)
+      let ended = crew.judge(last, at: 1)
+      let answer = crew.judge(Self.udp(3_000 + number, out: false), at: 0, .captured)
+      #expect(begun.verdict == .forward && ended.verdict == .forward)
+      #expect(begun.owner == ended.owner && answer.owner == begun.owner)
+      #expect(answer.verdict == .forward && begun.hops <= 2 && ended.hops <= 2)
+    }
+    let orphan = crew.judge(
+      Compose.ipv4(
+        Self.own, Self.far, protocol: 17, [UInt8](repeating: 1, count: 24), identifier: 900,
+        fragment: 3), at: 0)
+    #expect(orphan.reason == .fragmentOrphan)
+  }
+
+  @Test func `a limit on connections counts those of all workers`() throws {
+    var model = Engine.model()
+    model.networkInterfaces[0].limits.connections = 50
+    var crew = try Crew(model)
+    var outcomes: [Verdict: Int] = [:]
+    for port in UInt16(2_000)..<2_100 {
+      outcomes[crew.judge(Self.udp(port), at: 0).verdict, default: 0] += 1
+    }
+    #expect(outcomes == [.forward: 50, .drop: 50] && crew.shared.connections(0) == 50)
+    // When they have ended, others may begin.
+    crew.now += 31_000_000_000
+    let fresh = crew.judge(Self.udp(9_000), at: 1)
+    #expect(fresh.verdict == .forward)
+  }
+
+  @Test func `an allowance of packets is one for all workers`() throws {
+    var model = Engine.model()
+    model.networkInterfaces[0].limits.packetsPerSecond = 60
+    var crew = try Crew(model)
+    var passed = 0
+    for port in UInt16(2_000)..<2_200 where crew.judge(Self.udp(port), at: 0).verdict == .forward {
+      passed += 1
+    }
+    #expect(passed == 60)
+    crew.now += 500_000_000
+    for port in UInt16(4_000)..<4_100 where crew.judge(Self.udp(port), at: 1).verdict == .forward {
+      passed += 1
+    }
+    #expect(passed == 90)
+  }
+}

@@ -1,0 +1,63 @@
+import CXDP
+import Datapath
+import Testing
+
+@testable import KernelPort
+
+/// Headers that a hostile guest may write.
+@Suite struct OffloadHeaderTests {
+  /// An IPv4 TCP packet of `length` bytes, and what becomes of it with a header.
+  static func apply(
+    length: Int = 2000, next: UInt8 = 6, _ header: cxdp_header
+  ) -> (accepted: Bool, isPartial: Bool, segmentSize: UInt16, bytes: [UInt8]) {
+    var bytes = [UInt8](repeating: 0, count: max(length, 54))
+    bytes.replaceSubrange(12..<15, with: [0x08, 0x00, 0x45])
+    bytes[23] = next
+    bytes[46] = 0x50
+    return bytes.withUnsafeMutableBytes { memory in
+      guard let base = memory.baseAddress else { return (false, false, 0, []) }
+      var packet = Packet(base: base, length: UInt32(length), headroom: 0)
+      let accepted = OffloadHeader.apply(header, to: &packet)
+      return (accepted, packet.flags.contains(.partialChecksum), packet.segmentSize, Array(memory))
+    }
+  }
+
+  static func header(
+    flags: UInt8 = 1, gso: UInt8 = 0, size: UInt16 = 0, start: UInt16 = 34, offset: UInt16 = 16
+  ) -> cxdp_header {
+    cxdp_header(
+      flags: flags, gso_type: gso, header_length: 54, gso_size: size, checksum_start: start,
+      checksum_offset: offset)
+  }
+
+  @Test func honestHeadersAreTaken() {
+    let segments = Self.apply(Self.header(gso: 1, size: 1448))
+    #expect(segments.accepted && segments.isPartial && segments.segmentSize == 1448)
+    let marked = Self.apply(Self.header(gso: 0x81, size: 1448))
+    #expect(marked.accepted && marked.segmentSize == 1448)
+    let one = Self.apply(length: 1000, Self.header(gso: 1, size: 1448))
+    #expect(one.accepted && one.segmentSize == 0)
+    let plain = Self.apply(Self.header(flags: 0))
+    #expect(plain.accepted && !plain.isPartial)
+  }
+
+  @Test func liesAreRefused() {
+    #expect(!Self.apply(Self.header(start: 1999)).accepted)
+    #expect(!Self.apply(Self.header(start: 65_535, offset: 65_535)).accepted)
+    #expect(!Self.apply(Self.header(gso: 4, size: 1448)).accepted, "TCPV6 of an IPv4 packet")
+    #expect(!Self.apply(Self.header(gso: 3, size: 1448)).accepted, "UDP fragments")
+    #expect(!Self.apply(Self.header(gso: 5, size: 1448)).accepted, "UDP segments")
+    #expect(!Self.apply(Self.header(gso: 1, size: 0)).accepted)
+    #expect(!Self.apply(Self.header(gso: 1, size: 1)).accepted)
+    #expect(!Self.apply(Self.header(flags: 0, gso: 1, size: 1448)).accepted)
+    #expect(!Self.apply(Self.header(gso: 1, size: 1448, start: 54)).accepted)
+    #expect(!Self.apply(next: 17, Self.header(gso: 1, size: 1448, offset: 6)).accepted)
+    #expect(!Self.apply(Self.header(start: 0, offset: 2)).accepted, "in the Ethernet header")
+  }
+
+  @Test func checksumElsewhereIsCompletedHere() {
+    let done = Self.apply(length: 64, Self.header(start: 54, offset: 4))
+    #expect(done.accepted && !done.isPartial)
+    #expect(Array(done.bytes[58..<60]) == [0xFF, 0xFF])
+  }
+}
