@@ -101,6 +101,7 @@ let package = Package(
       ],
       swiftSettings: slowPath),
 
+    .target(name: "Controller", dependencies: ["VPCModel", "HostPlan"], swiftSettings: slowPath),
     .target(
       name: "Daemon",
       dependencies: [

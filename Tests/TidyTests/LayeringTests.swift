@@ -11,6 +11,7 @@ import Testing
     "HostPlan": ["Wire"],
     "KernelPort": ["CXDP", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
     "DPDKPort": ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
+    "Controller": ["VPCModel", "HostPlan"],
     "Daemon": [
       "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
       "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "Yams", "Logging",
