@@ -14,6 +14,8 @@ public struct PipelineBenchmark {
   /// Packets of a burst.
   static let burst = 32
   static let frameLength = 64
+  /// The same with 50 bytes of Geneve around it.
+  static let encapsulatedLength: UInt32 = 114
   static let slotLength = 256
   static let headroom = 128
 
@@ -127,7 +129,9 @@ struct BenchmarkTraffic {
   func digest(_ initial: UInt64) -> UInt64 {
     var value = initial
     for index in packets.indices {
-      precondition(packets[index].verdict == .forward && packets[index].length == 114)
+      precondition(
+        packets[index].verdict == .forward
+          && packets[index].length == PipelineBenchmark.encapsulatedLength)
       let base = packets[index].base
       let word = base.loadUnaligned(fromByteOffset: 34, as: UInt64.self)
       let product = (value ^ word).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -62,9 +61,4 @@ int apus_spawn_session(char *const arguments[], int output) {
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return result == 0 ? child : -result;
-}
-
-long apus_thread_preemptions(void) {
-  struct rusage usage;
-  return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
 }

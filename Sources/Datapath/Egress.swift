@@ -19,7 +19,7 @@ extension Worker {
       note(.egress, UInt64(nic))
       note(.parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
     }
-    let record = knownRecord(&packet, &context, tables)
+    let record = knownRecord(&packet, &context, .egress, tables)
     if record != .none {
       if isForeignMAC(packet, nic: nic, tables) {
         return dropEgress(&packet, context.headers, .spoofMAC, nic: nic, tables)
@@ -35,27 +35,6 @@ extension Worker {
     } else {
       judgeUnknownFlowEgress(&packet, &context, nic: nic, tables)
     }
-  }
-
-  /// The record of an IPv4 connection that needs no look at link, source, route and ACL: an earlier
-  /// packet with the same key passed them under tables of this generation, and the key holds all
-  /// that these steps ask for but the MAC addresses. `none` when the packet has to go the long way.
-  @_transparent
-  private mutating func knownRecord(
-    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
-  ) -> UInt32 {
-    let candidate = context.candidate
-    guard candidate != .none, !isTracing, !context.headers.isFragment, !context.key.isIPv6 else {
-      return .none
-    }
-    // SAFETY: `pointer` checks the bounds, and the parser saw a whole Ethernet header.
-    let entry = unsafe flows.entries.pointer(Int(candidate))
-    let isKnown =
-      unsafe entry.pointee.identity == context.key.identity
-      && entry.pointee.addressWord == context.key.addressWord
-      && entry.pointee.deadline > packet.time && entry.pointee.generation == tables.generation
-      && entry.pointee.hasEgressIPv4 && UnsafeRawPointer(packet.base).byte(0) & 1 == 0
-    return isKnown ? candidate : .none
   }
 
   /// Step 5.

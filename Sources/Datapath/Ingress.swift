@@ -31,26 +31,6 @@ extension Worker {
     judgeReception(&packet, &context, known: .none, nic: nic, isLocal: false, tables)
   }
 
-  /// The record of an IPv4 connection whose earlier packets came in under tables of this
-  /// generation: its key says that the destination is the NIC's. `none` for the long way.
-  @inline(__always)
-  private mutating func knownReceptionRecord(
-    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
-  ) -> UInt32 {
-    let candidate = context.candidate
-    guard candidate != .none, !isTracing, !context.headers.isFragment, !context.key.isIPv6 else {
-      return .none
-    }
-    // SAFETY: `pointer` checks the bounds.
-    let entry = unsafe flows.entries.pointer(Int(candidate))
-    let isKnown =
-      unsafe entry.pointee.identity == context.key.identity
-      && entry.pointee.addressWord == context.key.addressWord
-      && entry.pointee.deadline > packet.time && entry.pointee.generation == tables.generation
-      && entry.pointee.hasIngressIPv4
-    return isKnown ? candidate : .none
-  }
-
   /// Judges a packet that a NIC of this host just sent to another: verdict, rule and state of the
   /// sender stand unless the receiver drops it.
   mutating func judgeLocal(
@@ -64,7 +44,7 @@ extension Worker {
       context.hash = context.key.hash(seed: flows.seed)
       if let candidate = flows.prefetchCandidate(context.hash) { context.candidate = candidate }
     }
-    let known = knownReceptionRecord(&packet, &context, tables)
+    let known = knownRecord(&packet, &context, .ingress, tables)
     if known == .none && !isForNIC(&context, receiver, tables) {
       return drop(&packet, .eniNone, nic: receiver)
     }

@@ -49,6 +49,7 @@ extension ReplaySummary {
     appendDrops(to: &lines)
     appendRules(to: &lines)
     appendInterfaces(to: &lines)
+    appendIgnored(to: &lines)
     lines.append("")
     lines.append(
       "\(JSONText.decimal(seconds, places: 3)) s, "
@@ -105,6 +106,18 @@ extension ReplaySummary {
         lines.append("    \(counter.name) \(Self.grouped(counter.value ?? 0))")
       }
     }
+  }
+
+  /// Whoever replays a stranger's capture has to learn why nothing was judged.
+  private func appendIgnored(to lines: inout [String]) {
+    guard ignored * 2 > packets else { return }
+    let part = ignored == packets ? "all" : "most"
+    lines += [
+      "",
+      "ignored: \(part) packets are of no network interface of the model, by MAC or IP address.",
+      "  Give the interfaces the addresses that the capture has (`tshark -q -z endpoints,ip -r FILE`",
+      "  lists them); `--annotated FILE` marks each packet with what was made of it.",
+    ]
   }
 
   /// More first; equal counts keep the order of names, so that the text is always the same.

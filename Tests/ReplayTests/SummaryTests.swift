@@ -35,6 +35,19 @@ import Wire
     #expect(!broken.isConserved)
   }
 
+  @Test func tellsWhyNothingWasJudged() {
+    var summary = Self.summary()
+    #expect(!summary.text.contains("network interface of the model"))
+    summary.packets += 10
+    summary.ignored += 10
+    #expect(summary.text.contains("most packets are of no network interface of the model"))
+    var empty = ReplaySummary()
+    #expect(!empty.text.contains("network interface of the model"))
+    empty.packets = 3
+    empty.ignored = 3
+    #expect(empty.text.contains("all packets are of no network interface of the model"))
+  }
+
   @Test func json() {
     #expect(
       Self.summary().json == """

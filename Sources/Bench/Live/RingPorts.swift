@@ -7,14 +7,23 @@ import LockFree
 struct RingPorts: PacketIO, ~Copyable {
   let incoming: SPSCRing<Packet>
   let outgoing: SPSCRing<Packet>
-  let log: PreemptionLog
+  let log: GapLog
+  /// What the last poll brought.
+  private var frames = 0
+
+  init(incoming: SPSCRing<Packet>, outgoing: SPSCRing<Packet>, log: GapLog) {
+    self.incoming = incoming
+    self.outgoing = outgoing
+    self.log = log
+  }
 
   var portCount: Int { 2 }
 
   mutating func receive(port: Int, into burst: UnsafeMutableBufferPointer<Packet>) -> Int {
     if port == 0 { return 0 }
-    log.poll(apus_tsc())
-    return incoming.pop(into: burst)
+    log.poll(apus_tsc(), frames: frames)
+    frames = incoming.pop(into: burst)
+    return frames
   }
 
   mutating func send(_ packet: inout Packet, port: Int, headers: HeaderOffsets) {

@@ -12,9 +12,6 @@ int apus_allowed_processors(unsigned char *allowed, int capacity);
 /// Returns 0, or the number of the error.
 int apus_pin_thread(int processor);
 
-/// How often the scheduler took the processor from the calling thread (getrusage(2), ru_nivcsw).
-long apus_thread_preemptions(void);
-
 /// Names the calling thread, as ps -L shows it: up to 15 bytes.
 void apus_name_thread(const char *name);
 
