@@ -6,8 +6,8 @@ extension Worker {
   /// packet with the same key, going the same way, passed them under tables of this generation, and
   /// the key holds all that these steps ask for but the MAC addresses.
   ///
-  /// - Returns: the candidate that the context carries, or `none` when the packet has to go the long
-  ///   way.
+  /// - Returns: the candidate that the context carries, or `none` when the packet has to go the
+  ///   long way.
   @_transparent
   mutating func knownRecord(
     _ packet: inout Packet, _ context: inout PacketContext, _ direction: Direction,

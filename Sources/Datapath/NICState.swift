@@ -39,6 +39,13 @@ public struct WorkerConfiguration: Sendable {
   public var fragmentCapacity: Int
   /// Keys the hashes; secret where flows of strangers meet.
   public var seed: UInt64
+  /// Connections whose time is over that one packet clears away at most.
+  ///
+  /// An ended connection is never taken for a live one, cleared or not; until then it holds its
+  /// place in the table and counts towards its NIC's. A replay clears all (the default), so that
+  /// its counts are exact; where packets wait for each other, a million that end together must not
+  /// stop them.
+  public var expiryPerPacket = Int.max
 
   /// Workers that share the NICs; connections are divided among them by the symmetric hash.
   public var workerCount = 1

@@ -25,6 +25,8 @@ public struct Worker: ~Copyable {
   var sharedConnections: UInt32 = 0
   let sharedCapacity: UInt32
   let reservePerNIC: UInt32
+  /// Ended connections that one packet clears away at most.
+  let expiryPerPacket: Int
   /// Workers that share the NICs, and which one this is.
   let count: Int
   let index: Int
@@ -46,6 +48,7 @@ public struct Worker: ~Copyable {
     drops = WorkerMemory(count: nicCapacity * 64)
     hits = WorkerMemory(count: ruleCapacity)
     contexts = WorkerMemory(count: Self.burstCapacity)
+    expiryPerPacket = configuration.expiryPerPacket
     count = configuration.workerCount
     index = configuration.workerIndex
     precondition(index >= 0 && index < count && count <= 256)

@@ -35,6 +35,29 @@ import Wire
     #expect(stream == Self.established && end == .drop(.sgIngress))
   }
 
+  /// A million connections that end together must not stop the packet that comes next.
+  @Test func `a packet clears away a bounded number of ended connections`() throws {
+    var engine = try Engine(expiryPerPacket: 4)
+    func ask(_ port: UInt16) -> [UInt8] {
+      Compose.ipv4("10.0.1.10", "198.51.100.7", protocol: 17, Compose.udp(port, 53))
+    }
+    for port in 0..<100 {
+      let answer = engine.judge(ask(10_000 + UInt16(port)))
+      #expect(answer == Self.new)
+    }
+    #expect(engine.worker.flows.count == 100)
+    engine.pass(seconds: 40)
+    // Ended by the clock, but not cleared away yet: the connection begins anew.
+    var count = engine.worker.flows.count
+    for round in 0..<200 {
+      let answer = engine.judge(ask(10_099))
+      #expect(answer == (round == 0 ? Self.new : Self.established))
+      #expect(count - engine.worker.flows.count <= 5)
+      count = engine.worker.flows.count
+    }
+    #expect(count == 1)
+  }
+
   /// Cached ways and consents are of one generation of tables: the next packet asks anew.
   @Test func `changed routes and ACLs apply at the next packet of a connection`() throws {
     var engine = try Engine()

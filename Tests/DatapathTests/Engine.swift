@@ -32,11 +32,15 @@ struct Engine: ~Copyable {
   var worker: Worker
   var now: UInt64 = 1_700_000_000_000_000_000
 
-  init(_ model: VPCModel = model(), flowCapacity: Int = 1_000) throws {
+  init(
+    _ model: VPCModel = model(), flowCapacity: Int = 1_000, expiryPerPacket: Int = .max
+  ) throws {
     compiled = try TableCompiler.compile(model)
+    var configuration = WorkerConfiguration(flowCapacity: flowCapacity, fragmentCapacity: 2_048)
+    configuration.expiryPerPacket = expiryPerPacket
     worker = Worker(
-      configuration: WorkerConfiguration(flowCapacity: flowCapacity, fragmentCapacity: 2_048),
-      nicCapacity: compiled.tables.nics.count, ruleCapacity: 64)
+      configuration: configuration, nicCapacity: compiled.tables.nics.count,
+      ruleCapacity: 64)
   }
 
   /// Publishes a changed model as the next generation.

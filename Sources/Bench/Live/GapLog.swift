@@ -1,8 +1,8 @@
 /// When a polling thread did not poll for a while.
 ///
-/// Where much more passes between two polls than the frames between them explain, something else had
-/// the processor: an interrupt, another program, the hypervisor. That this is so is measured, not
-/// assumed: see `LatencyBenchmark`.
+/// Where much more passes between two polls than the frames between them explain, something else
+/// had the processor: an interrupt, another program, the hypervisor. That this is so is measured,
+/// not assumed: see `LatencyBenchmark`.
 struct GapLog: @unchecked Sendable {
   static let capacity = 1 << 16
 

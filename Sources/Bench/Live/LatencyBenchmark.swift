@@ -15,13 +15,13 @@ import TableCompiler
 /// before each run, because shared machines have slow and fast moments.
 ///
 /// Time in which another program, the kernel or the hypervisor had the processor is not the
-/// worker's: frames that were under way in a gap, or until what had piled up is worked off, are left
-/// out; `stolen` is their share, and `latency-all` counts them. A gap is when between two polls of a
-/// thread 5 microseconds pass, and 0.25 more for each frame that it handled between them, over twice
-/// what a frame takes. As a check, the same
-/// frames at the same rate go through a thread that only passes them on (`latency-floor`): were
-/// gaps of the engine's making, it would have more of them than that thread has. What cannot be left
-/// out is time in which the hypervisor lets the processor run slower; `latency-floor` shows that too.
+/// worker's: frames that were under way in a gap, or until what had piled up is worked off, are
+/// left out; `stolen` is their share, and `latency-all` counts them. A gap is when between two
+/// polls of a thread 5 microseconds pass, and 0.25 more for each frame that it handled between
+/// them, over twice what a frame takes. As a check, the same frames at the same rate go through a
+/// thread that only passes them on (`latency-floor`): were gaps of the engine's making, it would
+/// have more of them than that thread has. What cannot be left out is time in which the hypervisor
+/// lets the processor run slower; `latency-floor` shows that too.
 public struct LatencyBenchmark {
   static let buffers = 4096
   /// Microseconds between two polls that no round takes by itself, and what a frame adds.

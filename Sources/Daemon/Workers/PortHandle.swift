@@ -71,6 +71,8 @@ struct EnginePlan: Sendable {
     configuration.workerCount = workers
     configuration.workerIndex = worker
     configuration.shared = allowances
+    // Twice as many as packets can begin, and less than a microsecond of work.
+    configuration.expiryPerPacket = 4
     return Worker(
       configuration: configuration, nicCapacity: nicCapacity, ruleCapacity: ruleCapacity)
   }
