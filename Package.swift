@@ -50,6 +50,7 @@ let package = Package(
       }),
     .target(name: "CFileDescriptors"),
     .target(name: "CThreads"),
+    .target(name: "CConfinement", linkerSettings: [.linkedLibrary("seccomp")]),
     .target(name: "CCapture", linkerSettings: [.linkedLibrary("pcap"), .linkedLibrary("z")]),
 
     // Fast path: no Foundation, no allocation, no reference counting, no locks, no clock.
@@ -106,7 +107,7 @@ let package = Package(
       name: "Daemon",
       dependencies: [
         "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
-        "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
+        "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "CConfinement",
         .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -204,8 +205,13 @@ let package = Package(
       name: "DaemonTests",
       dependencies: [
         "apus", "apusd", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables", "Datapath",
-        "Live", "LockFree", "VPCModel", "Wire", .product(name: "Logging", package: "swift-log"),
+        "Live", "LockFree", "VPCModel", "Wire", "confinement-probe",
+        .product(name: "Logging", package: "swift-log"),
       ]),
+    .executableTarget(
+      name: "confinement-probe", dependencies: ["CConfinement"],
+      path: "Tests/confinement-probe",
+      cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])]),
     .testTarget(
       name: "VhostBrokerTests", dependencies: ["VhostBroker", "CFileDescriptors", "apus-vhostd"],
       exclude: ["Guest"]),

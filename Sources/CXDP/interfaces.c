@@ -12,7 +12,8 @@
 #include "CXDP.h"
 
 static int control(unsigned long call, const char *name, struct ifreq *request) {
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  // Any socket asks about interfaces; a local one may also be made by a confined process.
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   strncpy(request->ifr_name, name, IFNAMSIZ - 1);
   request->ifr_name[IFNAMSIZ - 1] = 0;

@@ -40,7 +40,11 @@ public enum Daemon {
       throw error
     }
     host.begin(discardsWaiting: succession?.isSuccessor ?? false)
-    let session = Session(host: host, signals: signals, logger: logger, succession: succession)
+    let confinement =
+      configuration.isConfined ? Confinement(plan, directories: [directory]) : nil
+    let session = Session(
+      host: host, signals: signals, logger: logger, succession: succession,
+      confinement: confinement)
     try session.serve(metrics: configuration.metrics, broker: &broker)
   }
 
@@ -63,6 +67,7 @@ private struct Session {
   let signals: EndSignals
   let logger: Logger
   let succession: Succession?
+  let confinement: Confinement?
   let door = ScrapeDoor()
 
   func serve(
@@ -75,6 +80,7 @@ private struct Session {
         server = try listen(address, sampler)
         logger.info("metrics at http://\(address.address):\(server?.port ?? 0)/metrics")
       }
+      try confinement?.apply(logger)
     } catch {
       if host.stop() { host.close() }
       throw error

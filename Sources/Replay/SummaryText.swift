@@ -115,8 +115,8 @@ extension ReplaySummary {
     lines += [
       "",
       "ignored: \(part) packets are of no network interface of the model, by MAC or IP address.",
-      "  Give the interfaces the addresses of the capture (`tshark -q -z endpoints,ip -r FILE` lists",
-      "  them); `--annotated FILE` marks each packet with what was made of it.",
+      "  Give the interfaces the addresses of the capture (listed by `tshark -q -z endpoints,ip -r",
+      "  FILE`); `--annotated FILE` marks each packet with what was made of it.",
     ]
   }
 

@@ -107,6 +107,20 @@ struct RestartTests {
   }
 
   /// The hypervisor is killed while its guest sends; another guest of the host notices nothing.
+  /// The data plane may start nothing any more by then: its launcher does.
+  @Test func brokerIsStartedAgain() async throws {
+    try await RestartHost.with("broker") { host in
+      let broker = try host.process("broker.lock")
+      kill(broker, SIGKILL)
+      let isBack = try await Waiting.until(seconds: 20) {
+        guard let next = try? host.process("broker.lock"), next != broker else { return false }
+        return kill(next, 0) == 0
+      }
+      #expect(isBack, "\(host.log)")
+      #expect(host.log.contains("confined"))
+    }
+  }
+
   @Test func guestsAreKilled() async throws {
     try await RestartHost.with("gkill") { host in
       let pings = try PingGaps(

@@ -192,10 +192,27 @@ final class TwoHosts {
   /// Sends a signal to the daemon itself. Its parent `timeout` cannot pass it on: a test's threads
   /// block signals, and programs that they start inherit that.
   private static func signal(_ daemon: Process, _ number: Int32) throws {
-    let id = daemon.processIdentifier
+    for child in try children(daemon) { Foundation.kill(child, number) }
+  }
+
+  private static func children(_ process: Process) throws -> [Int32] {
+    let id = process.processIdentifier
     let children = try String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)
-    for child in children.split(separator: " ").compactMap({ Int32($0) }) {
-      Foundation.kill(child, number)
+    return children.split(separator: " ").compactMap { Int32($0) }
+  }
+
+  /// What `/proc` says of each thread of a host's daemon (proc_pid_status(5)).
+  func threads(_ number: Int) throws -> [[String: String]] {
+    guard let daemon = daemons[number] else { return [] }
+    return try Self.children(daemon).flatMap { id in
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task").map { thread in
+        let text = try String(contentsOfFile: "/proc/\(id)/task/\(thread)/status", encoding: .utf8)
+        return Dictionary(
+          text.split(separator: "\n").map { line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            return (String(parts[0]), parts.dropFirst().joined().trimmingCharacters(in: .whitespaces))
+          }, uniquingKeysWith: { first, _ in first })
+      }
     }
   }
 

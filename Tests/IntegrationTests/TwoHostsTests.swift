@@ -40,6 +40,22 @@ struct TwoHostsTests {
     }
   }
 
+  @Test func everyThreadHasGivenUpItsPrivileges() throws {
+    let hosts = try TwoHosts()
+    try hosts.start(1)
+    let threads = try hosts.threads(1)
+    // The main thread, a worker, the services.
+    #expect(threads.count >= 3)
+    for thread in threads {
+      let name = thread["Name"] ?? ""
+      for set in ["CapEff", "CapPrm", "CapBnd"] {
+        // CAP_NET_RAW alone.
+        #expect(thread[set].flatMap { UInt64($0, radix: 16) } == 1 << 13, "\(name) \(set)")
+      }
+      #expect(thread["NoNewPrivs"] == "1" && thread["Seccomp"] == "2", "\(name)")
+    }
+  }
+
   @Test func whatTheGroupRefusesDoesNotPass() throws {
     let hosts = try TwoHosts()
     for number in 1...2 { try hosts.start(number) }

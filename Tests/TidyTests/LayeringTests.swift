@@ -14,7 +14,8 @@ import Testing
     "Controller": ["VPCModel", "HostPlan"],
     "Daemon": [
       "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
-      "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "Yams", "Logging",
+      "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "CConfinement", "Yams",
+      "Logging",
       "NIOCore", "NIOPosix", "NIOHTTP1", "Synchronization",
     ],
     "apusd": ["Daemon", "ArgumentParser"],

@@ -20,10 +20,3 @@ int apus_eventfd(void);
 
 /// Waits until an eventfd is written to, at most some milliseconds, and clears it.
 void apus_eventfd_wait(int descriptor, int milliseconds);
-
-/// Starts a program in a session of its own, with no signal blocked or ignored, standard input from
-/// /dev/null, standard output to `output`, and no other descriptor but standard error.
-///
-/// `arguments` ends with NULL; the first is the program's path. Returns the process's id, or the
-/// negative number of the error.
-int apus_spawn_session(char *const arguments[], int output);

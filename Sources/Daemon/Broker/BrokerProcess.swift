@@ -1,4 +1,4 @@
-import CThreads
+import CConfinement
 import Glibc
 import Logging
 
@@ -10,8 +10,8 @@ struct BrokerProcess {
 
   let plan: BrokerPlan
   private let logger: Logger
-  /// Of a broker that this process started.
-  private var child: Int32?
+  /// Asks the process that may start the broker when this one may start nothing any more.
+  private let launcher: Int32
   private var nextStart: UInt64 = 0
 
   /// Finds the broker of the run directory, or starts one.
@@ -21,23 +21,20 @@ struct BrokerProcess {
     if let obstacle = plan.obstacle {
       throw DaemonFailure(.refused, what: "broker", why: obstacle)
     }
+    launcher = try Self.launcher(plan)
     try ensure()
   }
 
   /// Starts the broker again if it has ended; at most once a second.
   mutating func watch() {
-    if let child {
-      var status: Int32 = 0
-      if waitpid(child, &status, WNOHANG) == child { self.child = nil }
-    }
     let now = MonotonicClock.now()
-    guard child == nil, now >= nextStart, Self.runningID(plan.runDirectory) == nil else { return }
+    guard now >= nextStart, Self.runningID(plan.runDirectory) == nil else { return }
     nextStart = now + 1_000_000_000
     logger.warning("the broker has ended; starting it again")
     do { try start() } catch { logger.error("\(error.lines.joined(separator: "; "))") }
   }
 
-  private mutating func ensure() throws(DaemonFailure) {
+  private func ensure() throws(DaemonFailure) {
     guard let id = Self.runningID(plan.runDirectory) else { return try start() }
     // A broker serves the guests that it was started with.
     let missing = plan.guests.filter {
@@ -52,7 +49,20 @@ struct BrokerProcess {
       advice: "end it with 'kill \(id)', which cuts the guests that it serves, and start again")
   }
 
-  private mutating func start() throws(DaemonFailure) {
+  /// The launcher lives until the descriptor is closed, which is when this process ends.
+  private static func launcher(_ plan: BrokerPlan) throws(DaemonFailure) -> Int32 {
+    var words: [UnsafeMutablePointer<CChar>?] =
+      plan.arguments(sibling("apus-vhostd")).map { strdup($0) }
+    words.append(nil)
+    defer { for word in words { free(word) } }
+    let launcher = apus_launcher_start(words)
+    guard launcher >= 0 else {
+      throw DaemonFailure(.resource, what: "broker", why: errorText(-launcher))
+    }
+    return launcher
+  }
+
+  private func start() throws(DaemonFailure) {
     let executable = Self.sibling("apus-vhostd")
     guard access(executable, X_OK) == 0 else {
       throw DaemonFailure(
@@ -61,23 +71,14 @@ struct BrokerProcess {
           + "apusd, or set `broker: false`")
     }
     makeParent()
-    var ends: [Int32] = [0, 0]
-    guard pipe(&ends) == 0 else {
-      throw DaemonFailure(.resource, what: "broker", why: errorText(errno))
-    }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    defer { close(ends[0]) }
-    var words: [UnsafeMutablePointer<CChar>?] = plan.arguments(executable).map { strdup($0) }
-    words.append(nil)
-    defer { for word in words { free(word) } }
-    let result = apus_spawn_session(words, ends[1])
-    close(ends[1])
+    var output: Int32 = -1
+    let result = apus_launcher_spawn(launcher, &output)
     guard result > 0 else {
       throw DaemonFailure(
         .resource, what: "broker", why: "\(executable) cannot be started: \(errorText(-result))")
     }
-    child = result
-    guard Self.isReady(ends[0]) else {
+    defer { close(output) }
+    guard Self.isReady(output) else {
       throw DaemonFailure(
         .resource, what: "broker", why: "\(executable) does not get ready",
         advice: "see its messages above")

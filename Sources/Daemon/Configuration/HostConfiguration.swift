@@ -11,17 +11,20 @@ public struct HostConfiguration: Sendable, Equatable {
   public var metrics: LoopbackAddress?
   /// Where sockets of the data plane and of its broker are; nil for the default.
   public var runDirectory: String?
+  /// Privileges are given up when all ports are open.
+  public var isConfined: Bool
   /// What is allowed but probably not meant, each with its place.
   public var warnings: [String]
 
   public init(
     plan: HostPlan, rules: [String] = [], metrics: LoopbackAddress? = nil,
-    runDirectory: String? = nil, warnings: [String] = []
+    runDirectory: String? = nil, isConfined: Bool = true, warnings: [String] = []
   ) {
     self.plan = plan
     self.rules = rules
     self.metrics = metrics
     self.runDirectory = runDirectory
+    self.isConfined = isConfined
     self.warnings = warnings
   }
 }

@@ -5,7 +5,7 @@ extension ObjectFields {
   static let hostFile = ObjectFields(
     name: "", required: ["runtime", "guests"],
     optional: [
-      "version", "workers", "uplink", "memory", "rules", "metrics", "runDirectory",
+      "version", "workers", "uplink", "memory", "rules", "metrics", "runDirectory", "confine",
     ])
   static let workers = ObjectFields(
     name: "workers", required: [], optional: ["cores", "count", "poll"])

@@ -49,12 +49,14 @@ struct HostReader: DocumentReading {
     let rules = items(fields["rules"]).compactMap { path($0) }
     let metrics = readMetrics(fields["metrics"])
     let runDirectory = absolutePath(fields["runDirectory"], maximum: 80)
+    let confine = boolean(fields["confine"]) ?? true
     guard let runtime else { return }
     warn(workers: workers.cores.count, uplink, guests, fields)
     configuration = HostConfiguration(
       plan: HostPlan(
         runtime: runtime, workers: workers, uplink: uplink, guests: guests, memory: memory),
-      rules: rules, metrics: metrics, runDirectory: runDirectory, warnings: warnings)
+      rules: rules, metrics: metrics, runDirectory: runDirectory, isConfined: confine,
+      warnings: warnings)
   }
 
   // MARK: Workers
