@@ -105,8 +105,8 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
-        "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
+        "Controller", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel",
+        "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
         .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -203,7 +203,7 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "apus", "apusd", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables", "Datapath",
+        "apus", "apusd", "Controller", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables", "Datapath",
         "Live", "LockFree", "VPCModel", "Wire", .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(

@@ -13,7 +13,7 @@ import Testing
     "DPDKPort": ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
     "Controller": ["VPCModel", "HostPlan"],
     "Daemon": [
-      "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
+      "Controller", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
       "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "Yams", "Logging",
       "NIOCore", "NIOPosix", "NIOHTTP1", "Synchronization",
     ],
@@ -22,7 +22,7 @@ import Testing
     "apus-vhostd": ["VhostBroker", "ArgumentParser"],
     "CapturePort": ["CCapture"],
     "VPCModel": ["Wire", "Yams"],
-    "TableCompiler": ["VPCModel", "Tables", "Wire"],
+    "TableCompiler": ["VPCModel", "Tables", "Wire", "Synchronization"],
     "SlowPath": ["VPCModel", "Wire"],
     "Replay": [
       "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort", "Wire",

@@ -64,6 +64,7 @@ struct EnginePlan: Sendable {
   var ruleCapacity: Int
   /// What the NICs may use of all workers together.
   var allowances: SharedAllowances?
+  var hits: RuleHits
 
   /// Makes the engine of a worker; on its own thread, so that its memory is near that processor.
   func makeEngine(worker: Int) -> Worker {
@@ -71,6 +72,7 @@ struct EnginePlan: Sendable {
     configuration.workerCount = workers
     configuration.workerIndex = worker
     configuration.shared = allowances
+    configuration.hits = hits.memory(worker: worker)
     return Worker(
       configuration: configuration, nicCapacity: nicCapacity, ruleCapacity: ruleCapacity)
   }
