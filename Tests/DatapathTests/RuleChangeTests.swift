@@ -112,7 +112,8 @@ import Wire
     var engine = try Engine()
     _ = engine.judge(Self.udp(true))
     let error = Compose.ipv4(
-      "198.51.100.1", "10.0.1.10", protocol: 1, [3, 3, 0, 0, 0, 0, 0, 0] + Self.udp(true).prefix(28))
+      "198.51.100.1", "10.0.1.10", protocol: 1,
+      [3, 3, 0, 0, 0, 0, 0, 0] + Self.udp(true).prefix(28))
     let related = engine.judge(error, .captured)
     #expect(related == .forward(.related, "udp-out"))
     try engine.change(to: Self.model(without: "udp-out"), cutsConnections: true)
