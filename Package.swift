@@ -106,8 +106,9 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
-        "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "CConfinement",
+        "Controller", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel",
+        "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
+        "CConfinement",
         .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -204,8 +205,8 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "apus", "apusd", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables", "Datapath",
-        "Live", "LockFree", "VPCModel", "Wire", "confinement-probe",
+        "apus", "apusd", "Controller", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables",
+        "Datapath", "Live", "LockFree", "VPCModel", "Wire", "confinement-probe",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(

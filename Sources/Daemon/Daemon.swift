@@ -19,10 +19,13 @@ public enum Daemon {
     let configuration = input.configuration
     for warning in configuration.warnings { logger.warning("\(warning)") }
     let compiled: CompiledTables
-    do { compiled = try TableCompiler.compile(input.model) } catch {
+    var plan = configuration.plan
+    do {
+      compiled = try TableCompiler.compile(
+        input.model, CompileRequest(generation: 2, capacity: plan.memory.tableCapacity))
+    } catch {
       throw DaemonFailure(.refused, what: "the model cannot be compiled", why: "\(error)")
     }
-    var plan = configuration.plan
     let directory = BrokerPlan.runDirectory(configuration.runDirectory)
     let succession = try Self.succession(input, options, directory, logger)
     var broker: BrokerProcess?
@@ -31,7 +34,7 @@ public enum Daemon {
       plan = brokered.redirected(plan)
     }
     let opened = try OpenedPorts.open(plan, input.model, compiled, succession)
-    let host = HostServer(model: input.model, plan: plan, ports: opened.ports, compiled: compiled)
+    let host = HostServer(plan: plan, ports: opened.ports, compiled: compiled)
     do throws(DaemonFailure) {
       try host.start(neighbors: opened.neighbors)
       do { try succession?.complete() } catch { throw DaemonFailure(error) }

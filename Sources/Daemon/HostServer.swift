@@ -15,45 +15,51 @@ final class HostServer {
   /// Seconds that a worker may take to end what is under way.
   static let patience = 5
 
-  let model: VPCModel
+  /// Seconds that a worker may take to use a new generation.
+  static let publicationPatience = 1
+
   let plan: HostPlan
   let ports: PortHandle
   let shared: WorkerShared
   /// The rules that workers read; they must outlive the workers.
-  let compiled: CompiledTables
+  let inUse: TablesInUse
+  let queue: PublicationQueue
+  let hits: RuleHits
+  let uplinkMAC: MACAddress
   private var workers: [DaemonThread] = []
   private var services: DaemonThread?
   private let serviceWaker: Int32
   private let gate: StartGate
   /// Only where several workers judge a NIC's packets.
-  private let allowances: SharedAllowances?
+  let allowances: SharedAllowances?
+  private let first: Publication
 
   /// Publishes the tables and makes what threads share; nothing runs yet.
   ///
-  /// - Parameter compiled: of the model.
-  init(model: VPCModel, plan: HostPlan, ports: PortHandle, compiled: CompiledTables) {
-    self.model = model
+  /// - Parameter compiled: the first generation, with the plan's capacity.
+  init(plan: HostPlan, ports: PortHandle, compiled: CompiledTables) {
     self.plan = plan
     self.ports = ports
-    self.compiled = compiled
+    let workers = plan.workers.cores.count
+    let capacity = plan.memory.tableCapacity
+    inUse = TablesInUse(compiled)
     serviceWaker = apus_eventfd()
-    gate = StartGate(workers: plan.workers.cores.count)
+    gate = StartGate(workers: workers)
+    hits = RuleHits(workers: workers, ruleCapacity: capacity.ruleNumbers)
     allowances =
-      plan.workers.cores.count > 1
-      ? SharedAllowances(nicCapacity: compiled.tables.nics.count) : nil
+      workers > 1 ? SharedAllowances(nicCapacity: capacity.networkInterfaces) : nil
     shared = WorkerShared(
-      workers: plan.workers.cores.count, portCount: plan.guests.count + 1,
-      nicCapacity: compiled.tables.nics.count, isBusyPolling: plan.workers.polling == .busy)
+      workers: workers, portCount: plan.guests.count + 1,
+      nicCapacity: capacity.networkInterfaces, isBusyPolling: plan.workers.polling == .busy)
+    queue = PublicationQueue(shared)
     // Without an uplink no frame of ours ever bears this.
-    let uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : model.host?.mac ?? .router
-    let tables = LiveTables(
-      rules: compiled.tables, portCount: plan.guests.count + 1, uplinkMAC: uplinkMAC)
-    for (index, guest) in plan.guests.enumerated() {
-      guard let nic = compiled.nicIDs.firstIndex(of: guest.networkInterface) else { continue }
-      tables.connect(port: index + 1, nic: TableIndex(nic))
-    }
+    uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : compiled.model.host?.mac ?? .router
+    var first = Publication(
+      compiled, guests: plan.guests.map(\.networkInterface), uplinkMAC: uplinkMAC)
+    first.desk = ServiceDesk(compiled)
+    self.first = first
     // Nobody reads yet, so nothing is waited for.
-    _ = shared.publish(tables)
+    _ = shared.publish(first.tables(words: []))
   }
 
   /// Starts all threads, and waits until each is on its processor and ready to begin.
@@ -64,8 +70,9 @@ final class HostServer {
       services = try startServices(neighbors)
       let engine = EnginePlan(
         flows: plan.memory.flows, seed: UInt64.random(in: 0 ... .max),
-        workers: plan.workers.cores.count, nicCapacity: compiled.tables.nics.count,
-        ruleCapacity: compiled.tables.ruleCount, allowances: allowances)
+        workers: plan.workers.cores.count,
+        nicCapacity: plan.memory.tableCapacity.networkInterfaces,
+        ruleCapacity: plan.memory.tableCapacity.ruleNumbers, allowances: allowances, hits: hits)
       for (index, core) in plan.workers.cores.enumerated() {
         let (ports, shared, gate) = (ports, shared, gate)
         workers.append(
@@ -91,11 +98,11 @@ final class HostServer {
   private func startServices(
     _ neighbors: UnderlayNeighbors
   ) throws(DaemonFailure) -> DaemonThread {
-    let (shared, model, waker) = (shared, model, serviceWaker)
+    let (shared, first, queue, waker) = (shared, first, queue, serviceWaker)
     let source = ServiceStart(neighbors)
     return try DaemonThread.start(name: "apus-services") {
       var loop = ServiceLoop(
-        shared: shared, desk: ServiceDesk(model: model), neighbors: source.neighbors)
+        shared: shared, current: first, neighbors: source.neighbors, queue: queue)
       loop.run(wakeDescriptor: waker) { shared.stopFlag.isSet }
     }
   }
@@ -137,6 +144,7 @@ final class HostServer {
     shared.deallocate()
     gate.deallocate()
     allowances?.deallocate()
+    hits.deallocate()
     _ = Glibc.close(serviceWaker)
   }
 }

@@ -5,9 +5,9 @@ import Tables
 /// Up to a 256th of the bucket's depth, 64 packets or 64 KB at most, for a millisecond at most: so
 /// much may a NIC's traffic be over its allowance for a moment, for each worker but the first.
 struct AllowanceLease: BitwiseCopyable {
-  var credit: UInt64
+  var credit: UInt64 = 0
   /// When it was taken, in nanoseconds.
-  var time: UInt64
+  var time: UInt64 = 0
 
   static var lifetime: UInt64 { 1_000_000 }
 }

@@ -21,6 +21,11 @@ extension Worker {
       return known(&packet, &context, record, direction, nic: nic, &decision, tables)
     }
     if let record = liveRecord(&context, now: packet.time) {
+      if flows.entries[record].generation < tables.cutGeneration
+        && !isStillAllowed(record, context.headers, direction, nic: nic, tables)
+      {
+        return direction == .egress ? .sgEgress : .sgIngress
+      }
       return known(&packet, &context, record, direction, nic: nic, &decision, tables)
     }
     var fresh = decision
@@ -60,6 +65,29 @@ extension Worker {
     if flows.entries[record].deadline > now { return record }
     endFlow(record)
     return nil
+  }
+
+  /// Asks the groups about a connection that began under rules which were changed with `cut`: it
+  /// gets the rule that allows it now, or ends.
+  @inline(never)
+  private mutating func isStillAllowed(
+    _ record: UInt32, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ tables: borrowing RuleTables
+  ) -> Bool {
+    let isAsBegun =
+      flows.entries[record].flags.contains(.fromOutside) == (direction == .ingress)
+    let rule = groupStep(
+      connection: record, ruleKey: isAsBegun ? headers.ruleKey : headers.reversedRuleKey, nic: nic,
+      tables)
+    if rule == 0 {
+      endFlow(record)
+      return false
+    }
+    flows.entries[record].rule = rule
+    flows.entries[record].generation = tables.generation
+    // They were of the generation before.
+    flows.entries[record].flags.subtract(FlowFlags.egressCached.union(.ingressCached))
+    return true
   }
 
   // MARK: Part of a connection
@@ -211,7 +239,10 @@ extension Worker {
     decision.state = .none
     if context.headers.isICMPError,
       let record = quotedConnection(
-        &packet, context.headers, publicAddress: context.publicAddress, direction, nic: nic, tables)
+        &packet, context.headers, publicAddress: context.publicAddress, direction, nic: nic,
+        tables),
+      flows.entries[record].generation >= tables.cutGeneration
+        || groupStep(connection: record, ruleKey: 0, nic: nic, tables) != 0
     {
       decision.state = .related
       decision.rule = flows.entries[record].rule

@@ -10,16 +10,26 @@ extension Worker {
     _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> UInt32 {
+    firstRule(
+      direction, headers.family,
+      high: direction == .egress ? headers.destinationHigh : headers.sourceHigh,
+      low: direction == .egress ? headers.destinationLow : headers.sourceLow, key: headers.ruleKey,
+      nic: nic, tables)
+  }
+
+  /// The same for a remote address and a rule key.
+  @inline(__always)
+  private mutating func firstRule(
+    _ direction: Direction, _ family: IPFamily, high: UInt64, low: UInt64, key: UInt32,
+    nic: TableIndex, _ tables: borrowing RuleTables
+  ) -> UInt32 {
     let range = tables.nics[nic].groups
-    let high = direction == .egress ? headers.destinationHigh : headers.sourceHigh
-    let low = direction == .egress ? headers.destinationLow : headers.sourceLow
-    let key = headers.ruleKey
     var position = range.start
     let end = position &+ range.count
     while position < end {
       let group = tables.groups[tables.nicGroups[position]]
       let match = tables.classifiers.match(
-        group.classifiers.index(direction, headers.family), high: high, low: low, key: key)
+        group.classifiers.index(direction, family), high: high, low: low, key: key)
       if match.rule != 0 {
         note(.groupAllows, UInt64(match.rule))
         return match.rule
@@ -28,6 +38,31 @@ extension Worker {
     }
     note(.groupsDeny, UInt64(range.count))
     return 0
+  }
+
+  /// The rule of the NIC's groups that allows a known connection to begin as it began; 0 when none
+  /// does.
+  ///
+  /// - Parameter key: of the packet that began it, where the connection itself does not hold it.
+  mutating func groupStep(
+    connection record: UInt32, ruleKey: UInt32, nic: TableIndex, _ tables: borrowing RuleTables
+  ) -> UInt32 {
+    let key = flows.key(of: record)
+    let isFromOutside = flows.entries[record].flags.contains(.fromOutside)
+    let transport = flows.entries[record].transport
+    var ruleKey = ruleKey
+    switch flows.entries[record].kind {
+    case .tcp, .udp:
+      let port = isFromOutside ? key.identity >> 16 : key.identity
+      ruleKey = ClassifierKey.key(
+        protocolNumber: transport, low: UInt16(truncatingIfNeeded: port))
+    case .echo:
+      ruleKey = ClassifierKey.key(protocolNumber: transport, low: key.isIPv6 ? 128 << 8 : 8 << 8)
+    case .other, .free: break
+    }
+    return firstRule(
+      isFromOutside ? .ingress : .egress, key.isIPv6 ? .v6 : .v4, high: key.remoteHigh,
+      low: key.remoteLow, key: ruleKey, nic: nic, tables)
   }
 
   /// The decision of a subnet's network ACL; a subnet without one lets everything pass.

@@ -13,7 +13,23 @@ public struct NICState: BitwiseCopyable, Sendable {
   var fragments: FragmentShare
   /// When the next ICMP "too big" answer may be sent, in nanoseconds.
   var nextTooBig: UInt64
+  /// The generation that the allowances' settings are of.
+  var allowancesSince: UInt32
   public internal(set) var counters: NICCounters
+
+  /// Of a NIC that nothing has come of yet.
+  init() {
+    bandwidthIn = TokenBucket()
+    bandwidthOut = TokenBucket()
+    packets = TokenBucket()
+    connectionRate = TokenBucket()
+    linkLocal = TokenBucket()
+    connections = 0
+    fragments = FragmentShare()
+    nextTooBig = 0
+    allowancesSince = 0
+    counters = .zero
+  }
 }
 
 /// The counters of a NIC, with the meanings of Linux's ENA driver where it has them.
@@ -53,6 +69,9 @@ public struct WorkerConfiguration: Sendable {
   public var workerIndex = 0
   /// The NICs' allowances, needed when there are several workers.
   public var shared: SharedAllowances?
+  /// Where this worker counts the packets of each rule, for others to read meanwhile; its maker's.
+  /// nil for memory of the worker's own.
+  public var hits: WorkerMemory<UInt64>?
 
   public init(
     flowCapacity: Int = 1 << 20, fragmentCapacity: Int = 1 << 14,

@@ -38,6 +38,14 @@ public struct SharedAllowances: Sendable {
     unsafe counts.pointer(Int(nic)).load()
   }
 
+  /// Fills the buckets of a NIC slot that gets another owner; its connections have ended.
+  public func fill(_ nic: TableIndex) {
+    for bucket in 0..<Self.bucketsPerNIC {
+      // SAFETY: `pointer` checks the bounds, and the memory begins on a page.
+      unsafe buckets.pointer(Int(nic) &* Self.bucketsPerNIC &+ bucket).fill()
+    }
+  }
+
   @inline(__always)
   func addConnections(_ amount: Int64, _ nic: TableIndex) -> UInt64 {
     // SAFETY: `pointer` checks the bounds.

@@ -1,3 +1,4 @@
+import CDataplane
 import Tables
 import Wire
 
@@ -16,6 +17,7 @@ public struct Worker: ~Copyable {
   /// Drops of each NIC by reason: 64 counters a NIC.
   let drops: WorkerMemory<UInt64>
   let hits: WorkerMemory<UInt64>
+  private let ownsHits: Bool
   let contexts: WorkerMemory<PacketContext>
   /// The steps of the last packet with `PacketFlags.traced`.
   public internal(set) var trace = Trace()
@@ -23,8 +25,10 @@ public struct Worker: ~Copyable {
   var isTracing = false
   /// Connections beyond the NICs' reserves, and how many there may be.
   var sharedConnections: UInt32 = 0
-  let sharedCapacity: UInt32
-  let reservePerNIC: UInt32
+  var sharedCapacity: UInt32
+  var reservePerNIC: UInt32
+  /// What of new tables this worker has followed.
+  public internal(set) var following = TableFollowing()
   /// Ended connections that one packet clears away at most.
   let expiryPerPacket: Int
   /// Workers that share the NICs, and which one this is.
@@ -46,7 +50,8 @@ public struct Worker: ~Copyable {
     fragments = FragmentTable(capacity: configuration.fragmentCapacity, seed: configuration.seed)
     nics = WorkerMemory(count: nicCapacity)
     drops = WorkerMemory(count: nicCapacity * 64)
-    hits = WorkerMemory(count: ruleCapacity)
+    ownsHits = configuration.hits == nil
+    hits = configuration.hits ?? WorkerMemory(count: ruleCapacity)
     contexts = WorkerMemory(count: Self.burstCapacity)
     expiryPerPacket = configuration.expiryPerPacket
     count = configuration.workerCount
@@ -66,7 +71,7 @@ public struct Worker: ~Copyable {
   deinit {
     nics.deallocate()
     drops.deallocate()
-    hits.deallocate()
+    if ownsHits { hits.deallocate() }
     contexts.deallocate()
     fragmentWays.deallocate()
     leases.deallocate()
@@ -147,7 +152,21 @@ public struct Worker: ~Copyable {
         judgeIngress(&packet, &context, tables)
       }
     }
-    if packet.rule != 0 { hits[packet.rule] &+= 1 }
+    if packet.rule != 0 { countHit(packet.rule) }
+  }
+
+  /// Counts a packet of a rule, by a word that others may read meanwhile.
+  @inline(__always) @_semantics("no_performance_analysis")
+  private func countHit(_ rule: UInt32) {
+    // SAFETY: `pointer` checks the bounds.
+    unsafe apus_add_relaxed(hits.pointer(Int(rule)), 1)
+  }
+
+  /// Counts the packets of a rule from zero again.
+  @_semantics("no_performance_analysis")
+  func forgetHits(_ rule: Int) {
+    // SAFETY: `pointer` checks the bounds.
+    unsafe apus_store_relaxed(hits.pointer(rule), 0)
   }
 
   /// Takes one packet of a NIC's link-local allowance, for a service that answered or consumed.

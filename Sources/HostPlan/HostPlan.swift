@@ -143,12 +143,19 @@ public struct MemoryPlan: Sendable, Equatable {
   public var usesHugePages: Bool
   /// DPDK runtime: megabytes that DPDK may take.
   public var megabytes: Int
+  /// Network interfaces that the rules may have at a time.
+  public var networkInterfaces: Int
+  /// Rules of groups and ACLs, and routes, that there may be at a time.
+  public var rules: Int
 
   public init(
     flows: Int = 1 << 20, buffersPerGuest: Int = 2048, buffersForUplink: Int = 4096,
-    usesHugePages: Bool = true, megabytes: Int = 512
+    usesHugePages: Bool = true, megabytes: Int = 512, networkInterfaces: Int = 1 << 10,
+    rules: Int = 1 << 18
   ) {
     self.flows = flows
+    self.networkInterfaces = networkInterfaces
+    self.rules = rules
     self.buffersPerGuest = buffersPerGuest
     self.buffersForUplink = buffersForUplink
     self.usesHugePages = usesHugePages

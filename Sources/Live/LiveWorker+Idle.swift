@@ -48,7 +48,10 @@ extension LiveWorker where IO: ~Copyable {
     let busy = shared.counters.count(worker: index, .busyRounds)
     if busy == publishedRounds { return }
     publishedRounds = busy
-    for nic in 0..<shared.nicCapacity { publishCounters(of: TableIndex(nic)) }
+    // SAFETY: the tables stay until this worker announces a later generation.
+    guard let tables = unsafe shared.tables.load() else { return }
+    let count = unsafe min(tables.pointee.rules.nics.count, shared.nicCapacity)
+    for nic in 0..<count { publishCounters(of: TableIndex(nic)) }
   }
 
   /// What comes after the last round: nothing is handed to others any more, and what they handed to

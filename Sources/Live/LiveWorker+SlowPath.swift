@@ -126,9 +126,7 @@ extension LiveWorker where IO: ~Copyable {
     if answer.kind == .underlay {
       return unsafe sendComposed(answer, frame, port: 0, poolPort: 0, tables)
     }
-    guard unsafe answer.generation == tables.pointee.generation,
-      unsafe Int(answer.nic) < tables.pointee.rules.nics.count
-    else { return count(.answersLost, 1) }
+    guard unsafe isCurrent(answer, tables) else { return count(.answersLost, 1) }
     let nic = answer.nic
     switch answer.kind {
     case .drop: refuse(nic, answer.reason)
@@ -144,6 +142,18 @@ extension LiveWorker where IO: ~Copyable {
       unsafe sendComposed(answer, frame, port: 0, poolPort: port, tables)
     case .underlay: return
     }
+  }
+
+  /// Whether an answer's numbers still mean what they meant: an endpoint's are of one generation,
+  /// and a NIC keeps its number.
+  @unsafe @inlinable
+  func isCurrent(_ answer: Answer, _ tables: UnsafePointer<LiveTables>) -> Bool {
+    guard unsafe Int(answer.nic) < tables.pointee.rules.nics.count,
+      unsafe tables.pointee.rules.nics[answer.nic].isPresent
+    else { return false }
+    if unsafe answer.generation == tables.pointee.generation { return true }
+    let since = unsafe UInt64(tables.pointee.rules.nics[answer.nic].since)
+    return answer.kind != .encapsulate && answer.generation >= since
   }
 
   /// Counts a punted packet that is dropped in the end.

@@ -30,6 +30,9 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   /// Which NIC's counters are published next, and when.
   @usableFromInline var nextNIC: TableIndex = 0
   @usableFromInline var nextPublication: UInt64 = 0
+  /// The publication whose tables the engine follows, and whether it still cleans up after it.
+  @usableFromInline var followed: UInt64 = 0
+  @usableFromInline var isSweeping = false
   /// Busy rounds when the counters of all NICs were published.
   @usableFromInline var publishedRounds: UInt64 = .max
 
@@ -86,13 +89,14 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
 
   /// One round: everything that has come, judged and sent.
   ///
-  /// - Returns: whether anything had.
+  /// - Returns: whether anything had, or there is something left to do.
   @inlinable
   public mutating func round() -> Bool {
     count(.rounds, 1)
     // SAFETY: the tables stay until this worker announces a later generation.
     guard let tables = unsafe shared.tables.load() else { return false }
     unsafe shared.quiescent.announce(index, tables.pointee.generation)
+    if unsafe isSweeping || tables.pointee.generation != followed { unsafe follow(tables) }
     now = max(now, shared.clock.now())
     var work = unsafe pollPorts(tables)
     unsafe work &+= takeCrossings(tables)
@@ -101,7 +105,20 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     io.flush()
     wakeOthers()
     if now >= nextPublication { unsafe publishCounters(tables) }
-    return work > 0
+    return work > 0 || isSweeping
+  }
+
+  /// Has the engine follow these tables with what it keeps, a bounded step in each round.
+  @unsafe @inlinable @inline(never)
+  mutating func follow(_ tables: UnsafePointer<LiveTables>) {
+    if unsafe tables.pointee.generation != followed {
+      unsafe followed = tables.pointee.generation
+      unsafe engine.adopt(tables.pointee.rules)
+    } else {
+      unsafe engine.sweep(tables.pointee.rules)
+    }
+    isSweeping = engine.following.isSweeping
+    shared.announceSwept(index, engine.following.swept)
   }
 
   // MARK: Counters

@@ -65,8 +65,8 @@ import Wire
   public var entropyPort: UInt16 = 0
   /// Set by `SlowPathChannel.answer`.
   public internal(set) var length: UInt32 = 0
-  /// Of the tables that `nic` and `endpoint` number in. An answer of another generation than the
-  /// worker's is counted and forgotten: numbers may mean something else by now.
+  /// Of the tables that `nic` and `endpoint` number in. An answer whose numbers may mean something
+  /// else by now is counted and forgotten.
   public var generation: UInt64 = 0
 
   @inlinable public init(_ kind: AnswerKind) { self.kind = kind }

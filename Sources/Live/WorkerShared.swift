@@ -38,7 +38,7 @@ public struct WorkerShared: @unchecked Sendable {
     self.clock = clock
     counters = LiveCounters(workers: workers, portCount: portCount, nicCapacity: nicCapacity)
     sleepers = Sleepers(count: workers + 1)
-    control = SharedMemory(lines: 3 + workers)
+    control = SharedMemory(lines: 3 + 2 * workers)
     quiescent = QuiescentState(readers: workers)
     // SAFETY: every ring and channel is initialised here, and freed in `deallocate`.
     unsafe crossings = .allocate(capacity: workers * workers)
@@ -80,6 +80,10 @@ public struct WorkerShared: @unchecked Sendable {
 
   @inlinable @inline(__always) public var stopFlag: StopFlag { StopFlag(control.line(1)) }
 
+  /// The generation that the next publication gets, and that rules which it publishes should have:
+  /// answers of the service thread are told by it from those to earlier owners of a NIC's number.
+  public var nextGeneration: UInt64 { max(2, control.line(2).load() + 1) }
+
   /// Publishes tables to all workers, waits until none uses the ones before, and frees those.
   ///
   /// One thread at a time. What the rules view must stay until the tables are replaced.
@@ -87,7 +91,7 @@ public struct WorkerShared: @unchecked Sendable {
   /// - Returns: whether the old tables are freed, and what they viewed may be too. False when a
   ///   worker has not passed within a second: then they stay for ever.
   public func publish(_ next: consuming LiveTables) -> Bool {
-    let generation = max(2, control.line(2).load() + 1)
+    let generation = nextGeneration
     control.line(2).store(generation)
     next.generation = generation
     // SAFETY: freed by the publication after the next, or by `deallocate`.
@@ -113,6 +117,27 @@ public struct WorkerShared: @unchecked Sendable {
     // SAFETY: only this thread replaces the tables.
     guard let current = unsafe tables.load() else { return }
     unsafe current.pointee.nextHops.set(endpoint, address)
+  }
+
+  /// Copies all next hops of the published tables to the ones that will follow them, endpoint by
+  /// endpoint. On the thread that publishes.
+  public func copyNextHops(to next: borrowing LiveTables) {
+    // SAFETY: only this thread replaces the tables.
+    guard let current = unsafe tables.load() else { return }
+    for endpoint in 0..<min(unsafe current.pointee.nextHops.count, next.nextHops.count) {
+      let endpoint = TableIndex(endpoint)
+      unsafe next.nextHops.set(endpoint, current.pointee.nextHops[endpoint])
+    }
+  }
+
+  /// The last generation after which every worker has cleaned up: numbers whose owners went in it
+  /// or before may be given to others.
+  public var sweptGeneration: UInt32 {
+    var swept = UInt32.max
+    for worker in 0..<workers {
+      swept = min(swept, UInt32(truncatingIfNeeded: control.line(3 + workers + worker).load()))
+    }
+    return swept
   }
 
   /// Wakes a worker, or with `workers` the service thread, if it sleeps.
@@ -143,6 +168,11 @@ public struct WorkerShared: @unchecked Sendable {
   }
 
   // MARK: Ends of workers
+
+  /// Nothing of the worker names an owner that went in this generation or before.
+  @usableFromInline func announceSwept(_ worker: Int, _ generation: UInt32) {
+    control.line(3 + workers + worker).store(UInt64(generation))
+  }
 
   /// The worker hands nothing to others any more.
   func announceEnd(_ worker: Int) { control.line(3 + worker).store(1) }

@@ -13,6 +13,8 @@ public struct QuiescentState: Sendable {
 
   private static var offlineMark: UInt64 { 0 }
   private static var onlineMark: UInt64 { 1 }
+  /// Looks of some ten nanoseconds each before `waitUntilPassed` sleeps.
+  private static var quickLooks: Int { 1_000 }
 
   public init(readers: Int) {
     self.readers = readers
@@ -60,6 +62,11 @@ public struct QuiescentState: Sendable {
   public func waitUntilPassed(
     _ generation: UInt64, attempts: Int = 10_000, microseconds: Int = 100
   ) -> Bool {
+    // A worker that polls passes within a burst; one that sleeps has to be woken first.
+    for _ in 0..<Self.quickLooks {
+      if havePassed(generation) { return true }
+      spinPause()
+    }
     for _ in 0..<attempts {
       if havePassed(generation) { return true }
       apus_sleep(UInt64(max(0, microseconds)))

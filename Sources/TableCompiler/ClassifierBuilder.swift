@@ -3,8 +3,9 @@ import Wire
 
 /// A rule as a classifier sees it.
 struct ClassifierRule {
-  /// Rules are in the order of their numbers.
-  var number: UInt32
+  /// Its place among the rules of its group or ACL, from 1: of several that match, the first
+  /// decides.
+  var place: UInt32
   var allow: Bool
   /// Ascending, with a gap between any two.
   var intervals: [ClosedRange<UInt32>]
@@ -12,19 +13,19 @@ struct ClassifierRule {
   var prefixes: [IPPrefix]
 
   var partition: KeyPartition {
-    KeyPartition(intervals, result: number << 1 | (allow ? 1 : 0))
+    KeyPartition(intervals, result: place << 1 | (allow ? 1 : 0))
   }
 }
 
-/// Builds the classifiers of a `ClassifierSet`, one after the other, into one image.
+/// Builds the classifiers of a security group or ACL; rules are named by their places.
 struct ClassifierBuilder {
   /// Two GiB of intervals: rules whose prefixes nest so that merging makes more are refused.
   static let intervalLimit = 1 << 28
 
-  private var classifiers: [ClassifierRecord] = []
-  private var classes: [TableRange] = []
-  private var starts: [UInt32] = []
-  private var results: [UInt32] = []
+  private(set) var classifiers: [ClassifierRecord] = []
+  private(set) var classes: [TableRange] = []
+  private(set) var starts: [UInt32] = []
+  private(set) var results: [UInt32] = []
   /// Classes by a hash of their content.
   private var classesByContent: [Int: TableIndex] = [:]
 
@@ -36,7 +37,7 @@ struct ClassifierBuilder {
 
   /// Adds a classifier of the rules' prefixes of one family.
   ///
-  /// - Parameter rules: in ascending order of their numbers.
+  /// - Parameter rules: in ascending order of their places.
   /// - Returns: the classifier's index, or `none` when no rule has a prefix of the family.
   /// - Complexity: O(n log n) in the pairs of rule and prefix, for prefixes that do not nest.
   mutating func add(
@@ -71,13 +72,6 @@ struct ClassifierBuilder {
     record.everywhere = try addEverywhere(rules, family)
     classifiers.append(record)
     return UInt32(classifiers.count - 1)
-  }
-
-  /// The finished image.
-  func finish(in memory: ImageMemory, tries: PrefixTrieSet) -> ClassifierSet {
-    ClassifierSet(
-      classifiers: memory.store(classifiers), classes: memory.store(classes),
-      starts: memory.store(starts), results: memory.store(results), tries: tries)
   }
 
   /// Every prefix of the family with the index of each rule that names it, enclosing prefixes

@@ -2,177 +2,104 @@ import Tables
 import VPCModel
 import Wire
 
-/// The state of one run of the compiler: the records made so far, and where to find what the model
-/// names.
+/// One run of the compiler: compares a model with the tables before, and makes anew what is not the
+/// same.
 struct Compilation {
   let model: VPCModel
-  let memory = ImageMemory()
-  private(set) var ruleNames = [""]
+  let request: CompileRequest
+  let previous: CompiledTables?
 
-  var vpcs: [VPCRecord] = []
-  var vpcCIDRs: [CIDRRecord] = []
-  var subnets: [SubnetRecord] = []
-  var subnetCIDRs: [CIDRRecord] = []
-  var nics: [NICRecord] = []
-  var nicAddresses: [AddressRecord] = []
-  var nicPublicAddresses: [PublicAddressRecord] = []
-  var nicGroups: [TableIndex] = []
-  var groups: [GroupRecord] = []
-  /// `NICRecord.openBits` as far as each group's rules set them.
-  var groupOpenBits: [UInt8] = []
-  var acls: [ACLRecord] = []
-  var routeTables: [RouteTableRecord] = []
-  var routes: [RouteRecord] = []
-  var gateways: [GatewayRecord] = []
-  var peerings: [PeeringRecord] = []
-  var mappings: [MappingRecord] = []
-  var endpoints: [EndpointRecord] = []
-  var addresses = AddressMapBuilder()
-  var publicAddresses = AddressMapBuilder()
-  var endpointIndices: [IPAddress: TableIndex] = [:]
-  var classifiers = ClassifierBuilder()
-  var tries = PrefixTrieBuilder()
+  private(set) var names: ModelNames
+  private(set) var interfaces: SlotTable<InterfaceKey>
+  private(set) var numbers: RuleNumbers
+  private(set) var peers: PeerPrefixes
+  private(set) var groups: [RulePart] = []
+  private(set) var acls: [RulePart] = []
+  private(set) var routeTables: [RoutePart] = []
+  let arenas: TableArenas
+  let locations: LocationImage
+  let topology: TopologyImage
 
-  /// Indices by name.
-  var vpcNames = NameIndex(kind: "VPC")
-  var subnetNames = NameIndex(kind: "subnet")
-  var nicNames = NameIndex(kind: "network interface")
-  var groupNames = NameIndex(kind: "security group")
-  var prefixListNames = NameIndex(kind: "prefix list")
-  var aclNames = NameIndex(kind: "network ACL")
-  var routeTableNames = NameIndex(kind: "route table")
-  var gatewayNames = NameIndex(kind: "internet gateway")
-  var peeringNames = NameIndex(kind: "peering")
+  /// - Complexity: linear in the number of groups, ACLs and route tables, and O(n log n) in the
+  ///   size of those that are others than before.
+  init(_ model: VPCModel, _ request: CompileRequest) throws(TableCompilerError) {
+    self.model = model
+    self.request = request
+    previous = request.previous
+    let unlimited = TableCapacity(networkInterfaces: NameIndex.limit, rules: NameIndex.limit / 2)
+    let capacity = request.capacity ?? unlimited
+    names = previous?.names ?? ModelNames()
+    try names.fill(model)
+    interfaces =
+      previous?.interfaces
+      ?? SlotTable(kind: "network interfaces", capacity: capacity.networkInterfaces)
+    numbers = previous?.numbers ?? RuleNumbers(capacity: capacity.ruleNumbers)
+    numbers.reclaim(swept: request.swept)
+    try interfaces.update(
+      try Self.interfaceKeys(model, names), generation: request.generation, swept: request.swept)
+    peers = try PeerPrefixes(model, names, after: previous?.peers)
+    locations = try Self.locations(model, names, interfaces, request)
 
-  init(_ model: VPCModel) { self.model = model }
-
-  mutating func index() throws(TableCompilerError) {
-    try vpcNames.fill(model.vpcs.map(\.id))
-    try subnetNames.fill(model.subnets.map(\.id))
-    try nicNames.fill(model.networkInterfaces.map(\.id))
-    try groupNames.fill(model.securityGroups.map(\.id))
-    try prefixListNames.fill(model.prefixLists.map(\.id))
-    try aclNames.fill(model.networkACLs.map(\.id))
-    try routeTableNames.fill(model.routeTables.map(\.id))
-    try gatewayNames.fill(model.internetGateways.map(\.id))
-    try peeringNames.fill(model.peerings.map(\.id))
-    // An address map's value needs one bit to tell mappings from network interfaces.
-    try TableCompilerError.check(model.mappings.count, of: "mappings", limit: NameIndex.limit)
+    var drafts = PartDrafts()
+    try drafts.addRules(model, peers, after: previous)
+    let implicit = try drafts.addRoutes(
+      model, names, interfaces, after: previous)
+    try TableCompilerError.check(
+      drafts.ruleCount, of: "rules", limit: capacity.rules)
+    arenas =
+      previous?.arenas
+      ?? TableArenas(request.capacity == nil ? drafts.sizes : .reserved)
+    groups = try drafts.place(
+      drafts.groups, after: previous?.groups ?? [], &numbers, in: arenas, request.generation)
+    acls = try drafts.place(
+      drafts.acls, after: previous?.acls ?? [], &numbers, in: arenas, request.generation)
+    routeTables = try drafts.placeRoutes(
+      after: previous?.routeTables ?? [], &numbers, in: arenas, request.generation)
+    topology = try Self.topology(
+      model, names, interfaces, locations, groups, implicit, request)
   }
 
-  /// Gives the next rule its number.
-  mutating func addRule(_ name: String) throws(TableCompilerError) -> UInt32 {
-    // A classifier's result needs one bit to tell allow from deny.
-    try TableCompilerError.check(ruleNames.count, of: "rules", limit: NameIndex.limit)
-    ruleNames.append(name)
-    return UInt32(ruleNames.count - 1)
-  }
-
-  /// The entries of a prefix list.
-  func prefixList(_ id: String) throws(TableCompilerError) -> [IPPrefix] {
-    model.prefixLists[Int(try prefixListNames[id])].entries
-  }
-
-  /// The tables of the records made so far.
-  func finish(generation: UInt32) throws(TableCompilerError) -> RuleTables {
-    var tables = RuleTables()
-    tables.generation = generation
-    tables.host = hostRecord
-    tables.dropMidstream = model.policy.midstream == .drop
-    tables.ruleCount = ruleNames.count
-    tables.vpcs = memory.store(vpcs)
-    tables.vpcCIDRs = memory.store(vpcCIDRs)
-    tables.subnets = memory.store(subnets)
-    tables.subnetCIDRs = memory.store(subnetCIDRs)
-    tables.nics = memory.store(nics)
-    tables.nicAddresses = memory.store(nicAddresses)
-    tables.nicPublicAddresses = memory.store(nicPublicAddresses)
-    tables.nicGroups = memory.store(nicGroups)
-    tables.groups = memory.store(groups)
-    tables.acls = memory.store(acls)
-    tables.routeTables = memory.store(routeTables)
-    tables.routes = memory.store(routes)
-    tables.gateways = memory.store(gateways)
-    tables.peerings = memory.store(peerings)
-    tables.mappings = memory.store(mappings)
-    tables.endpoints = memory.store(endpoints)
-    tables.addresses = try addresses.finish(in: memory)
-    tables.publicAddresses = try publicAddresses.finish(in: memory)
-    tables.vnis = try vniMap(model.vpcs.map(\.vni)) { $0 }
-    tables.gatewayVNIs = try vniMap(model.internetGateways.map(\.vni)) { _ in 1 }
-    tables.nicMACs = try macMap
-    tables.endpointsByAddress = try endpointMap
-    tables.prefixes = tries.finish(in: memory)
-    tables.classifiers = classifiers.finish(in: memory, tries: tables.prefixes)
-    return tables
-  }
-
-  private var hostRecord: HostRecord {
-    var record = HostRecord()
-    guard let host = model.host else { return record }
-    record.isPresent = true
-    record.isVXLAN = host.encapsulation == .vxlan
-    record.address = host.address
-    // Ethernet, outer IP, UDP and the tunnel header.
-    let overhead = host.address.family == .v4 ? 50 : 70
-    record.innerMTU = UInt32(clamping: host.mtu - overhead)
-    return record
-  }
-
-  private func vniMap(
-    _ vnis: [UInt32], value: (TableIndex) -> TableIndex
-  ) throws(TableCompilerError) -> AddressMap {
-    var map = AddressMapBuilder()
-    for (index, vni) in vnis.enumerated() {
-      map.add(scope: 0, IPAddress(v4: vni), value(UInt32(index)))
-    }
-    return try map.finish(in: memory)
-  }
-
-  private var macMap: AddressMap {
-    get throws(TableCompilerError) {
-      var map = AddressMapBuilder()
-      var seen = Set<[UInt64]>()
-      for (index, nic) in nics.enumerated()
-      where seen.insert([UInt64(nic.vpc), nic.mac.bits]).inserted {
-        map.add(scope: nic.vpc, IPAddress(v6: 0, nic.mac.bits), UInt32(index))
-      }
-      return try map.finish(in: memory)
+  private static func interfaceKeys(
+    _ model: VPCModel, _ names: ModelNames
+  ) throws(TableCompilerError) -> [InterfaceKey] {
+    try model.networkInterfaces.map { nic throws(TableCompilerError) in
+      InterfaceKey(nic, model.subnets[Int(try names.subnets[nic.subnet])])
     }
   }
 
-  private var endpointMap: AddressMap {
-    get throws(TableCompilerError) {
-      var map = AddressMapBuilder()
-      for (index, endpoint) in endpoints.enumerated() {
-        map.add(scope: 0, endpoint.address, UInt32(index))
-      }
-      return try map.finish(in: memory)
+  private static func locations(
+    _ model: VPCModel, _ names: ModelNames, _ slots: SlotTable<InterfaceKey>,
+    _ request: CompileRequest
+  ) throws(TableCompilerError) -> LocationImage {
+    let places = try model.networkInterfaces.map { nic throws(TableCompilerError) in
+      let subnet = model.subnets[Int(try names.subnets[nic.subnet])]
+      return LocationImage.InterfaceLocation(
+        slot: slots[InterfaceKey(nic, subnet)] ?? .none, vpc: try names.vpcs[subnet.vpc],
+        addresses: nic.addresses)
     }
-  }
-}
-
-/// The index of each name of one kind.
-struct NameIndex {
-  static let limit = Int(Int32.max) - 1
-
-  private let kind: String
-  private var indices: [String: TableIndex] = [:]
-
-  init(kind: String) { self.kind = kind }
-
-  mutating func fill(_ names: [String]) throws(TableCompilerError) {
-    try TableCompilerError.check(names.count, of: kind + " records", limit: Self.limit)
-    indices.reserveCapacity(names.count)
-    for (index, name) in names.enumerated() where indices[name] == nil {
-      indices[name] = UInt32(index)
-    }
+    if let known = request.previous?.locations, known.isOf(model, places) { return known }
+    return try LocationImage(
+      model, places, names: names, after: request.previous?.locations,
+      generation: request.generation)
   }
 
-  subscript(_ name: String) -> TableIndex {
-    get throws(TableCompilerError) {
-      guard let index = indices[name] else { throw .unknownReference(kind: kind, id: name) }
-      return index
-    }
+  private static func topology(
+    _ model: VPCModel, _ names: ModelNames, _ slots: SlotTable<InterfaceKey>,
+    _ locations: LocationImage, _ groups: [RulePart], _ implicit: [String: TableIndex],
+    _ request: CompileRequest
+  ) throws(TableCompilerError) -> TopologyImage {
+    let source = TopologyImage.Source(
+      host: model.host, vpcs: model.vpcs, subnets: model.subnets,
+      interfaces: model.networkInterfaces,
+      gateways: model.internetGateways, peerings: model.peerings, groupNames: names.groups.names,
+      groupOpenBits: groups.map(\.openBits), aclNames: names.acls.names,
+      routeTableNames: names.routeTables.names, endpoints: locations.endpointSlots.owners)
+    let known = request.previous?.topology
+    if let known, known.source == source { return known }
+    var draft = try TopologyDraft(
+      source, names: names, implicitTables: implicit, endpoints: locations.endpointSlots)
+    try draft.addInterfaces(
+      slots, names: names, previous: known?.nics ?? FlatArray(), generation: request.generation)
+    return try TopologyImage(draft)
   }
 }

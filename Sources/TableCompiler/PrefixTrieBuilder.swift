@@ -7,10 +7,10 @@ struct PrefixTrieBuilder {
   /// 256 KiB and 1 MiB, so a prefix never pays more than 128 bytes for its share.
   static let directThresholds: [(prefixes: Int, bits: Int)] = [(65_536, 18), (2_048, 16)]
 
-  private var tries: [PrefixTrieRecord] = []
-  private var nodes: [PrefixTrieNode] = []
-  private var values: [UInt32] = []
-  private var direct: [UInt32] = []
+  private(set) var tries: [PrefixTrieRecord] = []
+  private(set) var nodes: [PrefixTrieNode] = []
+  private(set) var values: [UInt32] = []
+  private(set) var direct: [UInt32] = []
 
   /// A prefix with its address left-aligned in 128 bits.
   private struct Entry {

@@ -3,7 +3,7 @@ import VPCModel
 
 /// Compiles a model into the flat tables that the fast path reads.
 public enum TableCompiler {
-  /// The tables of a model.
+  /// The tables of a model that stay as they are.
   ///
   /// VPCs, subnets, network interfaces, groups, ACLs, gateways, peerings and mappings have the
   /// model's order. Rules are numbered from 1: those of the groups (of each the ingress rules, then
@@ -16,15 +16,59 @@ public enum TableCompiler {
   public static func compile(
     _ model: VPCModel, generation: UInt32 = 1
   ) throws(TableCompilerError) -> CompiledTables {
-    var compilation = Compilation(model)
-    try compilation.index()
-    try compilation.addTopology()
-    try compilation.addEndpoints()
-    try compilation.addNetworkInterfaces()
-    try compilation.addSecurityGroups()
-    try compilation.addNetworkACLs()
-    try compilation.addRouteTables()
-    let tables = try compilation.finish(generation: generation)
-    return CompiledTables(tables: tables, compilation: compilation)
+    try compile(model, CompileRequest(generation: generation))
+  }
+
+  /// The tables of a model, one generation of several.
+  ///
+  /// Network interfaces, rules and tunnel endpoints that were there before keep their numbers;
+  /// groups, ACLs, route tables, and the map of addresses are shared with the generation before as
+  /// long as they are the same.
+  ///
+  /// - Throws: `awaitsWorkers` when numbers are free only after the workers have cleaned up.
+  /// - Complexity: O(n log n) in the size of what has changed, and linear in the number of groups,
+  ///   ACLs, route tables and interfaces.
+  public static func compile(
+    _ model: VPCModel, _ request: CompileRequest
+  ) throws(TableCompilerError) -> CompiledTables {
+    CompiledTables(try Compilation(model, request))
+  }
+}
+
+/// How many there may be of what workers keep memory for.
+public struct TableCapacity: Sendable, Equatable {
+  public var networkInterfaces: Int
+  /// Rules of groups and ACLs, and routes.
+  public var rules: Int
+
+  public init(networkInterfaces: Int = 1 << 10, rules: Int = 1 << 18) {
+    self.networkInterfaces = networkInterfaces
+    self.rules = rules
+  }
+
+  /// Numbers of rules, 0 included: twice as many as rules, so that all rules can be replaced at
+  /// once while workers still know the old ones.
+  public var ruleNumbers: Int { 2 * rules + 1 }
+}
+
+/// Which generation is to be compiled.
+public struct CompileRequest: Sendable {
+  /// Grows from generation to generation.
+  public var generation: UInt32
+  /// nil for tables that have no successors.
+  public var capacity: TableCapacity?
+  /// The generation before.
+  public var previous: CompiledTables?
+  /// All workers have cleaned up after this generation.
+  public var swept: UInt32 = 0
+  /// Connections that no rule of this generation allows end.
+  public var cutsConnections = false
+
+  public init(
+    generation: UInt32, capacity: TableCapacity? = nil, previous: CompiledTables? = nil
+  ) {
+    self.generation = generation
+    self.capacity = capacity
+    self.previous = previous
   }
 }

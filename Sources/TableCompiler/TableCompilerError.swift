@@ -6,6 +6,8 @@ public enum TableCompilerError: Error, Sendable, Equatable, CustomStringConverti
   case capacity(of: String, count: Int, limit: Int)
   /// The model names something that it does not hold; a model from the loader never does.
   case unknownReference(kind: String, id: String)
+  /// Numbers that went out of use are not free before all workers have cleaned up after them.
+  case awaitsWorkers
   /// A tunnel endpoint is not of the family of the host's own underlay address.
   case underlayFamily(IPAddress)
 
@@ -14,6 +16,7 @@ public enum TableCompilerError: Error, Sendable, Equatable, CustomStringConverti
     case .capacity(let what, let count, let limit):
       "\(count) \(what), and the tables hold at most \(limit)"
     case .unknownReference(let kind, let id): "there is no \(kind) \(id)"
+    case .awaitsWorkers: "workers have not cleaned up yet after rules and interfaces that went"
     case .underlayFamily(let address):
       "the tunnel endpoint \(address) is not of the family of the host's address"
     }

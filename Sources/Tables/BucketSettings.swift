@@ -3,7 +3,7 @@
 ///
 /// A level of `cost * scale` pays for `cost` tokens (bytes, packets or connections). Every
 /// nanosecond adds `perNanosecond` parts, up to `capacity` parts.
-@frozen public struct BucketSettings: BitwiseCopyable, Sendable {
+@frozen public struct BucketSettings: BitwiseCopyable, Sendable, Equatable {
   /// Parts a nanosecond; zero means unlimited.
   public var perNanosecond: UInt64 = 0
   /// Parts in one token.

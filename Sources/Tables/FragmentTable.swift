@@ -191,17 +191,38 @@ public struct FragmentTable: ~Copyable {
 
   // MARK: Memory
 
+  /// Datagrams below this number may be in use.
+  public var highWater: UInt32 { freshDatagram }
+
+  /// Forgets some datagrams of a NIC that is no more, oldest first.
+  ///
+  /// - Returns: false when none is left.
+  @_noLocks
+  public mutating func forget(_ share: inout FragmentShare, atMost limit: Int) -> Bool {
+    var forgotten = 0
+    while share.oldest != 0 && forgotten < limit {
+      removeOldest(&share)
+      forgotten &+= 1
+    }
+    return share.oldest != 0
+  }
+
   /// Forgets the datagrams of a NIC whose time is over; they are oldest first.
   private mutating func expire(_ share: inout FragmentShare, now: UInt64) {
     while share.oldest != 0 {
       let number = share.oldest &- 1
       guard datagrams[number].deadline <= now else { return }
-      unlink(number)
-      share.oldest = datagrams[number].nextOfNIC
-      if share.oldest == 0 { share.youngest = 0 }
-      share.count &-= 1
-      giveBack(number)
+      removeOldest(&share)
     }
+  }
+
+  private mutating func removeOldest(_ share: inout FragmentShare) {
+    let number = share.oldest &- 1
+    unlink(number)
+    share.oldest = datagrams[number].nextOfNIC
+    if share.oldest == 0 { share.youngest = 0 }
+    share.count &-= 1
+    giveBack(number)
   }
 
   private mutating func unlink(_ number: UInt32) {

@@ -68,6 +68,23 @@ public struct RuleTables: ~Copyable {
   /// Routes of all tables.
   public var prefixes = PrefixTrieSet()
 
+  // What state that outlives a generation has to follow. Numbers of network interfaces and rules
+  // stay with their owners as long as these exist.
+
+  /// Connections that were judged by the groups before this generation are judged once more.
+  public var cutGeneration: UInt32 = 0
+  /// Records of `nics` that are in use; the others are free slots.
+  public var nicCount = 0
+  /// The last generation that changed an allowance, or took a slot of `nics` into use.
+  public var allowanceGeneration: UInt32 = 0
+  /// The last generation in which a network interface or a rule went: worker state that names one
+  /// has to be cleaned before its number is given to another.
+  public var retirement: UInt32 = 0
+  /// Slots of `nics` whose owner went and whose state may still be there.
+  public var retiredNICs = FlatArray<TableIndex>()
+  /// The same of rules: a bit for each number, as far as there are any.
+  public var retiredRules = FlatArray<UInt64>()
+
   public init() {}
 }
 
@@ -133,7 +150,14 @@ public struct RuleTables: ~Copyable {
   public var packets = BucketSettings()
   public var connectionRate = BucketSettings()
   public var linkLocal = BucketSettings()
+  /// The generation in which this network interface got its slot.
+  public var since: UInt32 = 0
+  /// The generation in which its allowances became what they are.
+  public var allowancesSince: UInt32 = 0
   public init() {}
+
+  /// False for a slot that nobody has.
+  @inlinable public var isPresent: Bool { vpc != .none }
 }
 
 /// An address of a NIC.
@@ -206,7 +230,7 @@ public struct RuleTables: ~Copyable {
 }
 
 /// A route, without its prefix.
-@frozen public struct RouteRecord: BitwiseCopyable, Sendable {
+@frozen public struct RouteRecord: BitwiseCopyable, Sendable, Equatable {
   public var kind: RouteKind = .local
   /// Index of `gateways`, `peerings` or `nics` as `kind` says.
   public var target: TableIndex = .none

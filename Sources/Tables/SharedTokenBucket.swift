@@ -28,11 +28,11 @@ extension UnsafeMutablePointer<SharedTokenBucket> {
       let elapsed = now > old.time ? now &- old.time : 0
       let refill =
         elapsed >= settings.fillTime ? settings.capacity : elapsed &* settings.perNanosecond
-      let refilled = refill >= old.deficit ? 0 : old.deficit &- refill
+      // A smaller bucket may have taken the place of the one that this was missing to.
+      let missing = min(old.deficit, settings.capacity)
+      let refilled = refill >= missing ? 0 : missing &- refill
       let price = cost &* settings.scale
-      guard refilled <= settings.capacity, price <= settings.capacity &- refilled else {
-        return false
-      }
+      guard price <= settings.capacity &- refilled else { return false }
       var new = old
       new.deficit = refilled &+ price
       new.time = now > old.time ? now : old.time
@@ -50,6 +50,18 @@ extension UnsafeMutablePointer<SharedTokenBucket> {
       let old = unsafe load()
       var new = old
       new.deficit = old.deficit > price ? old.deficit &- price : 0
+      if unsafe exchange(old, new) { return }
+    }
+  }
+
+  /// Fills the bucket.
+  @unsafe @inlinable
+  public func fill() {
+    while true {
+      // SAFETY: as in `take`.
+      let old = unsafe load()
+      var new = old
+      new.deficit = 0
       if unsafe exchange(old, new) { return }
     }
   }

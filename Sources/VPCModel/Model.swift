@@ -268,7 +268,7 @@ public enum RouteDestination: Sendable, Equatable {
   case prefixList(String)
 }
 
-public enum RouteTarget: Sendable, Equatable {
+public enum RouteTarget: Sendable, Hashable {
   case internetGateway(String)
   case peering(String)
   case networkInterface(String)

@@ -1,6 +1,7 @@
 import Datapath
 import Live
 import SlowPath
+import TableCompiler
 import Testing
 import VPCModel
 import Wire
@@ -14,7 +15,7 @@ import Wire
   }
 
   private func serve(_ punt: Punt, _ frame: [UInt8]) throws -> [Sent] {
-    var desk = ServiceDesk(model: try Fixture.model())
+    var desk = ServiceDesk(try TableCompiler.compile(try Fixture.model()))
     var sent: [Sent] = []
     frame.withUnsafeBytes { bytes in
       desk.serve(punt, bytes) { answer, frame in

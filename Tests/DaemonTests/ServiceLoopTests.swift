@@ -24,7 +24,9 @@ import Wire
 
   private func loop(_ neighbors: UnderlayNeighbors = .none) throws -> ServiceLoop {
     ServiceLoop(
-      shared: shared, desk: ServiceDesk(model: try Fixture.model()), neighbors: neighbors)
+      shared: shared,
+      current: Publication(compiled, guests: [], uplinkMAC: MACAddress(1)), neighbors: neighbors,
+      queue: PublicationQueue(shared))
   }
 
   private func punt(_ punt: Punt, _ frame: [UInt8], worker: Int) throws {

@@ -35,17 +35,45 @@ struct Engine: ~Copyable {
   init(
     _ model: VPCModel = model(), flowCapacity: Int = 1_000, expiryPerPacket: Int = .max
   ) throws {
-    compiled = try TableCompiler.compile(model)
+    compiled = try TableCompiler.compile(
+      model,
+      CompileRequest(
+        generation: 1, capacity: TableCapacity(networkInterfaces: 4, rules: 100)))
     var configuration = WorkerConfiguration(flowCapacity: flowCapacity, fragmentCapacity: 2_048)
     configuration.expiryPerPacket = expiryPerPacket
     worker = Worker(
-      configuration: configuration, nicCapacity: compiled.tables.nics.count,
-      ruleCapacity: 64)
+      configuration: configuration, nicCapacity: max(1, compiled.tables.nics.count),
+      ruleCapacity: 201)
   }
 
   /// Publishes a changed model as the next generation.
   mutating func publish(_ model: VPCModel, generation: UInt32 = 2) throws {
     compiled = try TableCompiler.compile(model, generation: generation)
+  }
+
+  /// The same as a host does it: numbers stay, and the worker follows.
+  mutating func change(to model: VPCModel, cutsConnections: Bool = false) throws {
+    var request = CompileRequest(
+      generation: compiled.tables.generation + 1, previous: compiled)
+    request.swept = worker.following.swept
+    request.cutsConnections = cutsConnections
+    compiled = try TableCompiler.compile(model, request)
+    adopt()
+  }
+
+  mutating func adopt() { worker.adopt(compiled.tables) }
+  mutating func sweepOnce() { worker.sweep(compiled.tables) }
+
+  /// Cleans up after what went.
+  ///
+  /// - Returns: the steps that it took.
+  mutating func sweep() -> Int {
+    var steps = 0
+    while worker.following.isSweeping && steps < 1_000 {
+      sweepOnce()
+      steps += 1
+    }
+    return steps
   }
 
   mutating func pass(seconds: Double) { now += UInt64(seconds * 1e9) }

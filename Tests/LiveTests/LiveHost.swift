@@ -18,19 +18,23 @@ final class LiveHost {
   static let uplink = MACAddress(0x02_AA_00_00_00_01)
   static let nextHop = MACAddress(0x02_BB_00_00_00_07)
   static let vni: UInt32 = 0xABCDE
+  static let nicCapacity = 4
   /// Ports of the NICs, in the other order than the NICs' numbers, and one without a NIC.
   static let (webPort, dataPort, lostPort, portCount) = (2, 1, 3, 4)
 
-  let compiled: CompiledTables
+  private(set) var compiled: CompiledTables
   let shared: WorkerShared
   let wires: Wires
   private var descriptors: [Int32] = []
 
   init(_ model: VPCModel = model(), workers: Int = 1, resolved: Bool = true) throws {
-    compiled = try TableCompiler.compile(model)
+    compiled = try TableCompiler.compile(
+      model,
+      CompileRequest(
+        generation: 2, capacity: TableCapacity(networkInterfaces: Self.nicCapacity, rules: 500)))
     wires = Wires(workers: workers, ports: Self.portCount)
     shared = WorkerShared(
-      workers: workers, portCount: Self.portCount, nicCapacity: compiled.tables.nics.count,
+      workers: workers, portCount: Self.portCount, nicCapacity: Self.nicCapacity,
       clock: PollClock.calibrated(microseconds: 2_000))
     for _ in 0..<workers { descriptors.append(Sleepers.makeDescriptor()) }
     #expect(publish(resolved: resolved))
@@ -41,11 +45,23 @@ final class LiveHost {
     for descriptor in descriptors { close(descriptor) }
   }
 
+  /// Publishes the tables of another model in place of the ones before.
+  func publish(_ model: VPCModel, cutsConnections: Bool = false) throws -> Bool {
+    var request = CompileRequest(
+      generation: UInt32(shared.nextGeneration), previous: compiled)
+    request.cutsConnections = cutsConnections
+    request.swept = shared.sweptGeneration
+    let before = compiled
+    compiled = try TableCompiler.compile(model, request)
+    return withExtendedLifetime(before) { publish() }
+  }
+
   func publish(resolved: Bool = true) -> Bool {
     let tables = LiveTables(
       rules: compiled.tables, portCount: Self.portCount, uplinkMAC: Self.uplink)
-    tables.connect(port: Self.webPort, nic: 0)
-    tables.connect(port: Self.dataPort, nic: 1)
+    for (id, port) in [("eni-web", Self.webPort), ("eni-data", Self.dataPort)] {
+      if let nic = compiled.slot(ofInterface: id) { tables.connect(port: port, nic: nic) }
+    }
     for endpoint in 0..<compiled.tables.endpoints.count where resolved {
       tables.nextHops.set(TableIndex(endpoint), Self.nextHop)
     }
@@ -55,7 +71,7 @@ final class LiveHost {
   func worker(_ index: Int = 0) -> LiveWorker<WireIO> {
     let engine = Worker(
       configuration: WorkerConfiguration(flowCapacity: 1_000, fragmentCapacity: 1_024),
-      nicCapacity: compiled.tables.nics.count, ruleCapacity: compiled.tables.ruleCount)
+      nicCapacity: Self.nicCapacity, ruleCapacity: 1_001)
     let io = WireIO(
       wires, worker: index, portCount: Self.portCount, descriptor: descriptors[index])
     var worker = LiveWorker(index: index, io: io, engine: engine, shared: shared)

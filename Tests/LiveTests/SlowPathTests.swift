@@ -148,25 +148,44 @@ import Wire
     host.expectLevel()
   }
 
-  /// Numbers of other tables are not followed.
-  @Test func answerOfOlderTablesIsForgotten() throws {
+  /// A NIC keeps its number, an endpoint does not.
+  @Test func answerOfOlderTablesIsForgottenWhenItsNumbersMayMeanSomethingElse() throws {
     let host = try LiveHost()
-    do {
-      var worker = host.worker()
-      host.wires.put([LiveHost.arp()], port: LiveHost.webPort)
-      LiveHost.poll(&worker)
-      worker.end()
-    }
-    let punt = try #require(host.punts().first).punt
-    #expect(host.publish())
     var worker = host.worker()
+    host.wires.put([LiveHost.arp()], port: LiveHost.webPort)
+    LiveHost.poll(&worker)
+    let punt = try #require(host.punts().first).punt
+    // Nobody is online, so that nothing is waited for.
+    worker.end()
+    #expect(host.publish())
+    worker.begin()
     #expect(host.answer(Answer(.reply, to: punt), [1, 2, 3]))
+    LiveHost.poll(&worker)
+    #expect(host.wires.take(port: LiveHost.webPort).count == 1)
     var other = Answer(.frame, to: punt)
     other.nic = 77
     #expect(host.answer(other, [1, 2, 3]))
+    #expect(host.answer(Answer(.encapsulate, to: punt), [1, 2, 3]))
     LiveHost.poll(&worker)
-    #expect(host.wires.take(port: LiveHost.webPort).isEmpty)
     #expect(host.count(.answersLost) == 2)
+
+    // Another owner of the same number.
+    worker.end()
+    var model = LiveHost.model()
+    model.networkInterfaces.removeFirst()
+    #expect(try host.publish(model))
+    worker.begin()
+    #expect(host.answer(Answer(.reply, to: punt), [1, 2, 3]))
+    while worker.round() {}
+    worker.end()
+    model.networkInterfaces.append(LiveHost.model().networkInterfaces[0])
+    #expect(try host.publish(model))
+    worker.begin()
+    #expect(host.compiled.slot(ofInterface: "eni-web") == 0)
+    #expect(host.answer(Answer(.reply, to: punt), [1, 2, 3]))
+    while worker.round() {}
+    #expect(host.wires.take(port: LiveHost.webPort).isEmpty)
+    #expect(host.count(.answersLost) == 4)
     host.expectLevel()
   }
 

@@ -151,8 +151,58 @@ extension SplitMix64 {
     var random = SplitMix64(seed: seed)
     let model = model(&random)
     let compiled = try TableCompiler.compile(model)
+    check(compiled, model, &random, probes: 100)
+  }
+
+  /// Parts that are shared with other generations say what they say alone, and those generations
+  /// stay as they were.
+  @Test(arguments: 1...60)
+  func `agrees with asking every rule, generation after generation`(seed: Int) throws {
+    var random = SplitMix64(seed: seed)
+    var model = model(&random)
+    var request = CompileRequest(
+      generation: 1, capacity: TableCapacity(networkInterfaces: 16, rules: 100))
+    var compiled = try TableCompiler.compile(model, request)
+    for generation in UInt32(2)...9 {
+      let (modelBefore, before) = (model, compiled)
+      change(&model, &random)
+      request.generation = generation
+      request.previous = before
+      request.swept = random.once(in: 2) ? generation - 1 : 0
+      compiled = try TableCompiler.compile(model, request)
+      check(compiled, model, &random, probes: 20)
+      check(before, modelBefore, &random, probes: 20)
+      #expect(Set(compiled.ruleNames.filter { $0 != "" }).count == ruleCount(model))
+    }
+  }
+
+  private func ruleCount(_ model: VPCModel) -> Int {
+    let ofGroups = model.securityGroups.reduce(0) { $0 + $1.ingress.count + $1.egress.count }
+    return ofGroups + model.networkACLs.reduce(0) { $0 + $1.ingress.count + $1.egress.count }
+  }
+
+  /// Takes some of a model's parts from another one.
+  private func change(_ model: inout VPCModel, _ random: inout SplitMix64) {
+    let other = self.model(&random)
+    if random.once(in: 3) { model.prefixLists = other.prefixLists }
+    if random.once(in: 3) { model.networkACLs = other.networkACLs }
+    if random.once(in: 3) { model.networkInterfaces[0] = other.networkInterfaces[0] }
+    let index = random.once(in: 2) ? 0 : 1
+    let id = model.securityGroups[index].id
+    if random.once(in: 2), let group = other.securityGroups.first(where: { $0.id == id }) {
+      model.securityGroups[index] = group
+    } else if !model.securityGroups[index].ingress.isEmpty {
+      // The other rules keep their names.
+      model.securityGroups[index].ingress.removeFirst()
+    }
+    if random.once(in: 4) { model.securityGroups.swapAt(0, 1) }
+  }
+
+  private func check(
+    _ compiled: CompiledTables, _ model: VPCModel, _ random: inout SplitMix64, probes: Int
+  ) {
     let prefixes = prefixes(model)
-    for _ in 0..<100 {
+    for _ in 0..<probes {
       let probe = Probe(&random, near: prefixes)
       for (index, group) in model.securityGroups.enumerated() {
         let record = compiled.tables.groups[index]

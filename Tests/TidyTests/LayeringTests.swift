@@ -13,9 +13,9 @@ import Testing
     "DPDKPort": ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
     "Controller": ["VPCModel", "HostPlan"],
     "Daemon": [
-      "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
-      "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "CConfinement", "Yams",
-      "Logging",
+      "Controller", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel",
+      "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
+      "CConfinement", "Yams", "Logging",
       "NIOCore", "NIOPosix", "NIOHTTP1", "Synchronization",
     ],
     "apusd": ["Daemon", "ArgumentParser"],
@@ -23,7 +23,7 @@ import Testing
     "apus-vhostd": ["VhostBroker", "ArgumentParser"],
     "CapturePort": ["CCapture"],
     "VPCModel": ["Wire", "Yams"],
-    "TableCompiler": ["VPCModel", "Tables", "Wire"],
+    "TableCompiler": ["VPCModel", "Tables", "Wire", "Synchronization"],
     "SlowPath": ["VPCModel", "Wire"],
     "Replay": [
       "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort", "Wire",

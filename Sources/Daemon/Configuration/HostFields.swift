@@ -20,5 +20,7 @@ extension ObjectFields {
     optional: ["listens", "broker", "packed", "offload", "mtu"])
   static let memory = ObjectFields(
     name: "memory", required: [],
-    optional: ["flows", "buffersPerGuest", "buffersForUplink", "hugepages", "megabytes"])
+    optional: [
+      "flows", "nics", "rules", "buffersPerGuest", "buffersForUplink", "hugepages", "megabytes",
+    ])
 }

@@ -161,6 +161,8 @@ struct HostReader: DocumentReading {
     var plan = MemoryPlan()
     guard let section, !section.isNull, let fields = fields(section, .memory) else { return plan }
     if let flows = integer(fields["flows"], in: 1024...1 << 26) { plan.flows = Int(flows) }
+    if let count = integer(fields["nics"], in: 1...1 << 16) { plan.networkInterfaces = Int(count) }
+    if let count = integer(fields["rules"], in: 1...1 << 24) { plan.rules = Int(count) }
     if let count = integer(fields["buffersPerGuest"], in: 256...1 << 20) {
       plan.buffersPerGuest = Int(count)
     }

@@ -1,6 +1,8 @@
 import Datapath
 import Live
+import TableCompiler
 import Tables
+import VPCModel
 import Wire
 
 /// The counters of a host at one moment.
@@ -44,32 +46,35 @@ struct HostSample: Sendable {
 struct HostSampler: Sendable {
   let names: [String]
   let hasUplink: Bool
-  let nicIDs: [String]
+  let inUse: TablesInUse
   let ports: PortHandle
   let shared: WorkerShared
+  let hits: RuleHits
   let start: UInt64
 
   init(_ host: HostServer) {
     names = ["uplink"] + host.plan.guests.map(\.networkInterface)
     hasUplink = host.plan.uplink != nil
-    nicIDs = host.compiled.nicIDs
+    inUse = host.inUse
+    hits = host.hits
     ports = host.ports
     shared = host.shared
     start = MonotonicClock.now()
   }
 
   func sample() -> HostSample {
-    HostSample(
+    let compiled = inUse.current
+    return HostSample(
       seconds: (MonotonicClock.now() - start) / 1_000_000_000,
       ports: names.enumerated().map { port, name in
         HostSample.Port(
           name: name, isUp: ports.offloads(port).contains(.isUp), counters: ports.counters(port),
           drops: Self.nonzero { shared.counters.portDrops(port, $0) })
       },
-      interfaces: nicIDs.enumerated().map { index, id in
-        let nic = TableIndex(index)
+      interfaces: compiled.model.networkInterfaces.enumerated().map { index, interface in
+        let nic = compiled.slot(ofInterface: index)
         return HostSample.Interface(
-          id: id, counters: shared.counters.nicCounters(nic),
+          id: interface.id, counters: shared.counters.nicCounters(nic),
           connections: shared.counters.connections(nic),
           drops: Self.nonzero { shared.counters.nicDrops(nic, $0) })
       },

@@ -12,7 +12,7 @@ struct KernelNextHops {
   /// Endpoints that are looked up in one call of `tick`.
   static let burst = 256
 
-  private let endpoints: [IPAddress]
+  private var endpoints: [IPAddress?]
   private let resolve: Resolve
   private(set) var words: [UInt64]
   /// The next endpoint of the look under way; the count of them when it is over.
@@ -21,10 +21,24 @@ struct KernelNextHops {
   /// When an endpoint that a worker missed is looked up again.
   private var askedFor: [Int: UInt64] = [:]
 
-  init(endpoints: [IPAddress], resolve: @escaping Resolve) {
+  init(endpoints: [IPAddress?], resolve: @escaping Resolve) {
     self.endpoints = endpoints
     self.resolve = resolve
     words = Array(repeating: NeighborWord.unresolved, count: endpoints.count)
+  }
+
+  /// Other endpoints have the numbers; the words of those that stay go with them.
+  mutating func replaceEndpoints(_ next: [IPAddress?]) {
+    var known: [IPAddress: UInt64] = [:]
+    for (endpoint, word) in zip(endpoints, words) {
+      if let endpoint { known[endpoint] = word }
+    }
+    endpoints = next
+    words = next.map { endpoint in
+      endpoint.flatMap { known[$0] } ?? NeighborWord.unresolved
+    }
+    cursor = 0
+    askedFor = [:]
   }
 
   /// Looks up what is due.
@@ -51,7 +65,8 @@ struct KernelNextHops {
   var isAwaited: Bool { !askedFor.isEmpty }
 
   private mutating func look(_ endpoint: Int) {
+    guard let address = endpoints[endpoint] else { return }
     words[endpoint] =
-      resolve(endpoints[endpoint]).map { NeighborWord.resolved($0) } ?? NeighborWord.unresolved
+      resolve(address).map { NeighborWord.resolved($0) } ?? NeighborWord.unresolved
   }
 }

@@ -8,11 +8,11 @@ struct NeighborCache {
   static let burst = 32
 
   private let messages: NeighborMessages
-  private let hops: UnderlayRoutes
+  private var hops: UnderlayRoutes
   private let gatewayMAC: MACAddress
   private let gateway: IPAddress?
   private var entries: [NeighborEntry]
-  private let indices: [IPAddress: Int]
+  private var indices: [IPAddress: Int]
   /// Where the next poll begins.
   private var cursor = 0
   private var hasChanged = true
@@ -31,14 +31,29 @@ struct NeighborCache {
     self.gateway = gateway
     self.gatewayMAC = gatewayMAC
     entries = hops.neighbors.map { _ in NeighborEntry() }
-    indices = Dictionary(
-      uniqueKeysWithValues: hops.neighbors.enumerated().map { ($0.element, $0.offset) })
+    indices = Self.indices(of: hops.neighbors)
+  }
+
+  private static func indices(of neighbors: [IPAddress]) -> [IPAddress: Int] {
+    Dictionary(uniqueKeysWithValues: neighbors.enumerated().map { ($0.element, $0.offset) })
+  }
+
+  /// Other endpoints have the numbers; what is known of neighbours that stay is kept.
+  mutating func replaceEndpoints(_ endpoints: [IPAddress?]) {
+    let next = hops.replacingEndpoints(endpoints)
+    entries = next.neighbors.map { entry($0) ?? NeighborEntry() }
+    indices = Self.indices(of: next.neighbors)
+    hops = next
+    cursor = 0
+    hasChanged = true
   }
 
   /// The word of each endpoint.
   var words: [UInt64] {
     hops.hops.map { hop in
-      guard case .neighbor(let address) = hop else { return NeighborWord.resolved(gatewayMAC) }
+      guard case .neighbor(let address) = hop else {
+        return hop == .gatewayMAC ? NeighborWord.resolved(gatewayMAC) : NeighborWord.unresolved
+      }
       if let mac = entry(address)?.mac { return NeighborWord.resolved(mac) }
       // Until the gateway has answered, the model's word for it counts.
       return address == gateway ? NeighborWord.resolved(gatewayMAC) : NeighborWord.unresolved

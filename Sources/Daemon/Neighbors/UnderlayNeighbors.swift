@@ -59,6 +59,24 @@ enum UnderlayNeighbors {
     }
   }
 
+  /// Other tunnel endpoints have the numbers from here on; what is known of those that stay is
+  /// kept.
+  ///
+  /// - Parameter endpoints: by their numbers in the tables; nil for a number that nobody has.
+  mutating func replaceEndpoints(_ endpoints: [IPAddress?]) {
+    switch self {
+    case .none: return
+    case .kernel(var hops):
+      self = .none
+      hops.replaceEndpoints(endpoints)
+      self = .kernel(hops)
+    case .own(var cache):
+      self = .none
+      cache.replaceEndpoints(endpoints)
+      self = .own(cache)
+    }
+  }
+
   /// A worker dropped a packet for want of an endpoint's next hop.
   mutating func ask(endpoint: Int, now: UInt64) {
     guard case .kernel(var hops) = self else { return }

@@ -1,6 +1,7 @@
 import Datapath
 import Live
 import SlowPath
+import TableCompiler
 import Tables
 import VPCModel
 import Wire
@@ -17,12 +18,18 @@ struct ServiceDesk {
 
   private let responder: ServiceResponder
   private let routers: [RouterAddresses]
+  /// The model's network interface by its number in the tables.
+  private let interfaces: [TableIndex: Int]
   private var composed: [UInt8] = []
 
   /// - Complexity: linear in the size of the model.
-  init(model: VPCModel) {
-    responder = ServiceResponder(model: model)
-    routers = RouterAddresses.ofInterfaces(model)
+  init(_ compiled: CompiledTables) {
+    responder = ServiceResponder(model: compiled.model)
+    routers = RouterAddresses.ofInterfaces(compiled.model)
+    interfaces = Dictionary(
+      uniqueKeysWithValues: compiled.model.networkInterfaces.indices.map {
+        (compiled.slot(ofInterface: $0), $0)
+      })
   }
 
   /// Handles a punt about a guest's packet; those about the underlay are the caller's.
@@ -43,12 +50,12 @@ struct ServiceDesk {
     _ punt: Punt, _ frame: UnsafeRawBufferPointer, _ send: Send
   ) {
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-    guard let kind = ServiceKind(punt.service), Int(punt.nic) < routers.count else {
+    guard let kind = ServiceKind(punt.service), let interface = interfaces[punt.nic] else {
       return send(Answer(.drop, to: punt, .eniNone), nothing)
     }
     composed.removeAll(keepingCapacity: true)
     let outcome = responder.respond(
-      kind, to: frame, from: Int(punt.nic), atNIC: true, into: &composed)
+      kind, to: frame, from: interface, atNIC: true, into: &composed)
     switch outcome {
     case .drop(let reason): send(Answer(.drop, to: punt, reason), nothing)
     case .consume: send(Answer(.consume, to: punt), nothing)
@@ -59,8 +66,8 @@ struct ServiceDesk {
   private mutating func answerTooBig(
     _ punt: Punt, _ frame: UnsafeRawBufferPointer, _ send: Send
   ) {
-    guard Int(punt.nic) < routers.count else { return }
-    let router = routers[Int(punt.nic)]
+    guard let interface = interfaces[punt.nic] else { return }
+    let router = routers[interface]
     composed.removeAll(keepingCapacity: true)
     let isAnswered = TooBig.answer(
       to: frame, mtu: Int(punt.mtu), routerV4: router.v4, routerV6: router.v6, into: &composed)

@@ -19,11 +19,20 @@ struct ServiceLoop {
   /// The words as workers have them.
   private var published: [UInt64]
   private var nextTick: UInt64 = 0
+  /// What workers use, and what comes after it.
+  private var current: Publication
+  private let queue: PublicationQueue
 
-  init(shared: WorkerShared, desk: ServiceDesk, neighbors: UnderlayNeighbors) {
+  /// - Parameter current: published, with nothing known of its next hops.
+  init(
+    shared: WorkerShared, current: Publication, neighbors: UnderlayNeighbors,
+    queue: PublicationQueue
+  ) {
     self.shared = shared
-    self.desk = desk
+    self.current = current
     self.neighbors = neighbors
+    self.queue = queue
+    desk = current.desk ?? ServiceDesk(current.compiled)
     published = neighbors.words.map { _ in NeighborWord.unresolved }
   }
 
@@ -34,6 +43,7 @@ struct ServiceLoop {
   mutating func round(now: UInt64) -> Int {
     var taken = 0
     for worker in 0..<shared.workers { taken += drain(worker, now: now) }
+    for order in queue.take() { order.finish(publish(order.publication)) }
     if now >= nextTick || neighbors.isAwaited {
       nextTick = now + Self.interval
       let channel = shared.slowPath(worker: 0)
@@ -49,8 +59,35 @@ struct ServiceLoop {
 
   /// Whether a worker waits for an answer.
   var isWorkWaiting: Bool {
-    (0..<shared.workers).contains { shared.slowPath(worker: $0).puntCount > 0 }
+    !queue.isEmpty || (0..<shared.workers).contains { shared.slowPath(worker: $0).puntCount > 0 }
   }
+
+  // MARK: Publication
+
+  /// Has every worker use a generation: rules, ports, services and next hops in one step.
+  ///
+  /// - Returns: false when a worker does not pass. The generation before is published again then,
+  ///   and what the worker may still read is never freed.
+  private mutating func publish(_ next: Publication) -> Bool {
+    let hasOtherEndpoints = !next.compiled.hasEndpoints(of: current.compiled)
+    if hasOtherEndpoints { neighbors.replaceEndpoints(next.compiled.endpointAddresses) }
+    let words = neighbors.words
+    guard shared.publish(next.tables(words: words)) else {
+      if hasOtherEndpoints { neighbors.replaceEndpoints(current.compiled.endpointAddresses) }
+      _ = Unmanaged.passRetained(next.compiled)
+      published = neighbors.words
+      _ = shared.publish(current.tables(words: published))
+      return false
+    }
+    published = words
+    current = next
+    if let desk = next.desk { self.desk = desk }
+    // New endpoints are looked up at once.
+    if hasOtherEndpoints { nextTick = 0 }
+    return true
+  }
+
+  // MARK: Punts
 
   private mutating func drain(_ worker: Int, now: UInt64) -> Int {
     let channel = shared.slowPath(worker: worker)
@@ -114,5 +151,6 @@ extension ServiceLoop {
       }
       shared.sleepers.announceAwake(shared.workers)
     }
+    queue.close()
   }
 }

@@ -19,9 +19,7 @@ struct OpenedPorts {
   static func open(
     _ plan: HostPlan, _ model: VPCModel, _ compiled: CompiledTables, _ succession: Succession?
   ) throws(DaemonFailure) -> OpenedPorts {
-    let endpoints = (0..<compiled.tables.endpoints.count).map {
-      compiled.tables.endpoints[TableIndex($0)].address
-    }
+    let endpoints = compiled.endpointAddresses
     do throws(PortError) {
       switch plan.runtime {
       case .kernel:
@@ -37,7 +35,7 @@ struct OpenedPorts {
 
 extension OpenedPorts {
   private static func openKernel(
-    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress]
+    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress?]
   ) throws(PortError) -> OpenedPorts {
     let runtime = try KernelRuntime(plan, tunnelAddress: model.host?.address)
     let shared = SharedRuntime(runtime)
@@ -65,7 +63,7 @@ extension OpenedPorts {
   }
 
   private static func openDPDK(
-    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress], _ succession: Succession?
+    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress?], _ succession: Succession?
   ) throws(PortError) -> OpenedPorts {
     let runtime = try DPDKRuntime(
       plan, tunnelAddress: model.host?.address, underlayMTU: model.host?.mtu ?? 1500
@@ -87,7 +85,7 @@ extension OpenedPorts {
 
   /// ARP and neighbour discovery of our own, for an uplink that the kernel does not know.
   private static func ownNeighbors(
-    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress], _ ports: PortHandle
+    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress?], _ ports: PortHandle
   ) -> UnderlayNeighbors {
     guard let uplink = plan.uplink, let host = model.host else { return .none }
     let routes = UnderlayRoutes(

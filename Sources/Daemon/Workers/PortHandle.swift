@@ -64,6 +64,7 @@ struct EnginePlan: Sendable {
   var ruleCapacity: Int
   /// What the NICs may use of all workers together.
   var allowances: SharedAllowances?
+  var hits: RuleHits
 
   /// Makes the engine of a worker; on its own thread, so that its memory is near that processor.
   func makeEngine(worker: Int) -> Worker {
@@ -73,6 +74,7 @@ struct EnginePlan: Sendable {
     configuration.shared = allowances
     // Twice as many as packets can begin, and less than a microsecond of work.
     configuration.expiryPerPacket = 4
+    configuration.hits = hits.memory(worker: worker)
     return Worker(
       configuration: configuration, nicCapacity: nicCapacity, ruleCapacity: ruleCapacity)
   }

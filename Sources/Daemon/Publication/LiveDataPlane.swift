@@ -1,0 +1,127 @@
+import Controller
+import Datapath
+import HostPlan
+import Live
+import TableCompiler
+import Tables
+import VPCModel
+import Wire
+
+/// The running host as the controller drives it: compiles desired states, and has the service
+/// thread publish them.
+final class LiveDataPlane: DataPlane {
+  /// Between two looks whether workers have cleaned up after what went, and how often it looks.
+  private static let pause = Duration.milliseconds(5)
+  private static let attempts = 400
+
+  private let host: Host?
+  private let plan: HostPlan
+  private let uplinkMAC: MACAddress
+  private let shared: WorkerShared
+  private let allowances: SharedAllowances?
+  private let inUse: TablesInUse
+  private let queue: PublicationQueue
+  private let sampler: HostSampler
+
+  /// - Parameter server: whose first tables are published.
+  init(_ server: HostServer) {
+    host = server.inUse.current.model.host
+    plan = server.plan
+    uplinkMAC = server.uplinkMAC
+    shared = server.shared
+    allowances = server.allowances
+    inUse = server.inUse
+    queue = server.queue
+    sampler = HostSampler(server)
+  }
+
+  // MARK: Publication
+
+  func publish(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport {
+    try check(state)
+    let previous = inUse.current
+    let compiled = try await compile(state, after: previous)
+    fillAllowances(compiled)
+    var publication = Publication(
+      compiled, guests: plan.guests.map(\.networkInterface), uplinkMAC: uplinkMAC)
+    if !compiled.hasInterfacesAndMappings(of: previous) { publication.desk = ServiceDesk(compiled) }
+    guard await queue.publish(publication) else {
+      throw .workersDoNotPass(seconds: HostServer.publicationPatience)
+    }
+    inUse.replace(with: compiled, number: state.generation)
+    return PublishReport(tableBytes: compiled.byteCount)
+  }
+
+  func preview(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport {
+    try check(state)
+    let compiled = try await compile(state, after: inUse.current)
+    return PublishReport(tableBytes: compiled.byteCount)
+  }
+
+  /// Refuses what cannot change while the ports are open.
+  private func check(_ state: PublishedState) throws(DataPlaneError) {
+    let next = state.model.host
+    if next?.address != host?.address { throw .fixed(what: "host.address") }
+    if next?.mac != host?.mac { throw .fixed(what: "host.mac") }
+    if next?.mtu != host?.mtu { throw .fixed(what: "host.mtu") }
+    for port in state.ports where !plan.guests.contains(port) {
+      let isKnown = plan.guests.contains { $0.networkInterface == port.networkInterface }
+      throw .port(
+        networkInterface: port.networkInterface,
+        why: isKnown
+          ? "its port has another device in the host file"
+          : "ports are opened at start only",
+        advice: "change `guests` in the host file, then 'apus run --takeover'")
+    }
+  }
+
+  /// Compiles a state as the next generation; waits for workers where numbers are free only after
+  /// they have cleaned up.
+  private func compile(
+    _ state: PublishedState, after previous: CompiledTables
+  ) async throws(DataPlaneError) -> CompiledTables {
+    let policy = state.onRuleChange ?? state.model.policy.onRuleChange
+    for _ in 0..<Self.attempts {
+      var request = CompileRequest(
+        generation: UInt32(truncatingIfNeeded: shared.nextGeneration),
+        capacity: plan.memory.tableCapacity, previous: previous)
+      request.swept = shared.sweptGeneration
+      request.cutsConnections = policy == .cut
+      do { return try TableCompiler.compile(state.model, request) } catch {
+        switch error {
+        case .awaitsWorkers: break
+        case .capacity(let what, let count, let limit):
+          throw .full(what: what, limit: limit, asked: count)
+        case .unknownReference, .underlayFamily: throw .fixed(what: "\(error)")
+        }
+      }
+      try? await Task.sleep(for: Self.pause)
+    }
+    throw .workersDoNotPass(seconds: 2)
+  }
+
+  /// What several workers share of a network interface begins full; no worker knows its number yet.
+  private func fillAllowances(_ compiled: CompiledTables) {
+    guard let allowances else { return }
+    let generation = compiled.tables.generation
+    for nic in 0..<compiled.tables.nics.count {
+      let record = compiled.tables.nics[nic]
+      if record.isPresent && record.since == generation { allowances.fill(TableIndex(nic)) }
+    }
+  }
+
+  // MARK: Reads
+
+  func counters() async -> HostCounters { sampler.counters() }
+
+  func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionList {
+    ConnectionList()
+  }
+}
+
+extension MemoryPlan {
+  /// What workers keep memory for.
+  var tableCapacity: TableCapacity {
+    TableCapacity(networkInterfaces: networkInterfaces, rules: rules)
+  }
+}

@@ -1,0 +1,223 @@
+import Tables
+import VPCModel
+import Wire
+
+/// A part of the tables: as it was, or to be made anew.
+enum PartDraft<Part, Draft> {
+  case same(Part)
+  case new(Draft)
+}
+
+/// The parts of a generation before those that are new are in the arenas.
+struct PartDrafts {
+  typealias Rules = PartDraft<RulePart, RuleDraft>
+  typealias Routes = PartDraft<RoutePart, RouteDraft>
+
+  private(set) var groups: [Rules] = []
+  private(set) var acls: [Rules] = []
+  private(set) var routes: [Routes] = []
+  /// Rules of all parts.
+  private(set) var ruleCount = 0
+  /// Room that the new parts take.
+  private(set) var sizes = ArenaSizes()
+
+  // MARK: Groups and ACLs
+
+  /// Security groups and network ACLs in the model's order.
+  mutating func addRules(
+    _ model: VPCModel, _ peers: PeerPrefixes, after previous: CompiledTables?
+  ) throws(TableCompilerError) {
+    let knownGroups = PartLookup(previous?.groups ?? []) { $0.source.id }
+    for (index, group) in model.securityGroups.enumerated() {
+      if let known = knownGroups.find(group.id, at: index), known.source == .group(group),
+        try peers.areUnchanged(known)
+      {
+        add(known, to: \.groups)
+      } else {
+        add(try RuleDraft(group, peers: try peers.peers(of: group)), to: \.groups)
+      }
+    }
+    let knownACLs = PartLookup(previous?.acls ?? []) { $0.source.id }
+    for (index, acl) in model.networkACLs.enumerated() {
+      if let known = knownACLs.find(acl.id, at: index), known.source == .acl(acl) {
+        add(known, to: \.acls)
+      } else {
+        add(try RuleDraft(acl), to: \.acls)
+      }
+    }
+  }
+
+  private mutating func add(_ part: RulePart, to list: WritableKeyPath<PartDrafts, [Rules]>) {
+    self[keyPath: list].append(.same(part))
+    ruleCount += part.numbers.count
+  }
+
+  private mutating func add(_ draft: RuleDraft, to list: WritableKeyPath<PartDrafts, [Rules]>) {
+    self[keyPath: list].append(.new(draft))
+    ruleCount += draft.names.count
+    sizes = sizes + draft.sizes
+  }
+
+  /// Puts new parts in the arenas. Their rules keep the numbers that they had; those of rules and
+  /// parts that went are retired.
+  func place(
+    _ drafts: [Rules], after previous: [RulePart], _ numbers: inout RuleNumbers,
+    in arenas: TableArenas, _ generation: UInt32
+  ) throws(TableCompilerError) -> [RulePart] {
+    var leftover = PartLookup(previous) { $0.source.id }
+    var parts: [RulePart] = []
+    parts.reserveCapacity(drafts.count)
+    for (index, draft) in drafts.enumerated() {
+      switch draft {
+      case .same(let part):
+        leftover.remove(part.source.id, at: index)
+        parts.append(part)
+      case .new(let draft):
+        let old = leftover.find(draft.source.id, at: index)
+        leftover.remove(draft.source.id, at: index)
+        let assigned = try numbers.assign(
+          draft.names, after: (old?.names ?? [], old?.numbers ?? []), generation: generation)
+        parts.append(try RulePart(draft, numbers: assigned, in: arenas))
+      }
+    }
+    for part in leftover.rest { numbers.retire(part.numbers, generation: generation) }
+    return parts
+  }
+
+  // MARK: Routes
+
+  /// Route tables in the model's order, then one with local routes only for each VPC that has a
+  /// subnet without a table.
+  ///
+  /// - Returns: the numbers of the latter, by VPC.
+  mutating func addRoutes(
+    _ model: VPCModel, _ names: ModelNames, _ interfaces: SlotTable<InterfaceKey>,
+    after previous: CompiledTables?
+  ) throws(TableCompilerError) -> [String: TableIndex] {
+    let known = PartLookup(previous?.routeTables ?? []) { $0.id }
+    let resolver = RouteResolver(model: model, names: names, interfaces: interfaces)
+    for (index, table) in model.routeTables.enumerated() {
+      let vpc = model.vpcs[Int(try names.vpcs[table.vpc])]
+      try add(table, vpc, known.find(table.id, at: index), resolver)
+    }
+    var implicit: [String: TableIndex] = [:]
+    for subnet in model.subnets where subnet.routeTable == nil && implicit[subnet.vpc] == nil {
+      let vpc = model.vpcs[Int(try names.vpcs[subnet.vpc])]
+      implicit[subnet.vpc] = UInt32(routes.count)
+      try add(nil, vpc, known.find(RoutePart.implicitID(vpc.id), at: routes.count), resolver)
+    }
+    return implicit
+  }
+
+  private mutating func add(
+    _ table: RouteTable?, _ vpc: VPC, _ known: RoutePart?, _ resolver: RouteResolver
+  ) throws(TableCompilerError) {
+    let targets = try resolver.targets(of: table, in: vpc)
+    if let known, known.table == table, known.targets == targets {
+      routes.append(.same(known))
+      ruleCount += known.numbers.count
+      return
+    }
+    let draft = try RouteDraft(table, targets, id: table?.id ?? RoutePart.implicitID(vpc.id))
+    routes.append(.new(draft))
+    ruleCount += draft.names.count
+    sizes = sizes + draft.sizes
+  }
+
+  /// As `place`, of route tables.
+  func placeRoutes(
+    after previous: [RoutePart], _ numbers: inout RuleNumbers, in arenas: TableArenas,
+    _ generation: UInt32
+  ) throws(TableCompilerError) -> [RoutePart] {
+    var leftover = PartLookup(previous) { $0.id }
+    var parts: [RoutePart] = []
+    for (index, draft) in routes.enumerated() {
+      switch draft {
+      case .same(let part):
+        leftover.remove(part.id, at: index)
+        parts.append(part)
+      case .new(let draft):
+        let old = leftover.find(draft.id, at: index)
+        leftover.remove(draft.id, at: index)
+        let assigned = try numbers.assign(
+          draft.names, after: (old?.names ?? [], old?.numbers ?? []), generation: generation)
+        parts.append(try RoutePart(draft, numbers: assigned, in: arenas))
+      }
+    }
+    for part in leftover.rest { numbers.retire(part.numbers, generation: generation) }
+    return parts
+  }
+}
+
+/// Parts of the generation before by name; most are at the place where they were.
+struct PartLookup<Part> {
+  private let parts: [Part]
+  private var isTaken: [Bool]
+  private let id: (Part) -> String
+  private let places: [String: Int]
+
+  init(_ parts: [Part], id: @escaping (Part) -> String) {
+    self.parts = parts
+    self.id = id
+    isTaken = [Bool](repeating: false, count: parts.count)
+    places = Dictionary(
+      parts.enumerated().map { (id($0.element), $0.offset) },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  private func place(_ name: String, at index: Int) -> Int? {
+    if index < parts.count, id(parts[index]) == name { return index }
+    return places[name]
+  }
+
+  func find(_ name: String, at index: Int) -> Part? { place(name, at: index).map { parts[$0] } }
+
+  mutating func remove(_ name: String, at index: Int) {
+    if let place = place(name, at: index) { isTaken[place] = true }
+  }
+
+  /// Parts that were not removed.
+  var rest: [Part] { zip(parts, isTaken).filter { !$0.1 }.map(\.0) }
+}
+
+/// Finds what routes lead to.
+struct RouteResolver {
+  let model: VPCModel
+  let names: ModelNames
+  let interfaces: SlotTable<InterfaceKey>
+
+  /// - Complexity: O(routes).
+  func targets(of table: RouteTable?, in vpc: VPC) throws(TableCompilerError) -> RouteTargets {
+    var targets = RouteTargets()
+    targets.local = vpc.cidrs
+    for route in table?.routes ?? [] {
+      if case .prefixList(let id) = route.destination, targets.lists[id] == nil {
+        targets.lists[id] = model.prefixLists[Int(try names.prefixLists[id])].entries
+      }
+      if targets.records[route.target] == nil {
+        targets.records[route.target] = try record(route.target)
+      }
+    }
+    return targets
+  }
+
+  private func record(_ target: RouteTarget) throws(TableCompilerError) -> RouteRecord {
+    var record = RouteRecord()
+    switch target {
+    case .internetGateway(let id):
+      record.kind = .gateway
+      record.target = try names.gateways[id]
+    case .peering(let id):
+      record.kind = .peering
+      record.target = try names.peerings[id]
+    case .networkInterface(let id):
+      record.kind = .nic
+      let nic = model.networkInterfaces[Int(try names.interfaces[id])]
+      let subnet = model.subnets[Int(try names.subnets[nic.subnet])]
+      record.target = interfaces[InterfaceKey(nic, subnet)] ?? .none
+    case .blackhole:
+      record.kind = .blackhole
+    }
+    return record
+  }
+}

@@ -1,0 +1,111 @@
+import Tables
+import VPCModel
+import Wire
+
+/// The rules of one security group or network ACL, compiled: shared by all generations in which
+/// they are the same.
+final class RulePart: Sendable {
+  /// What a part is made from: as long as it is the same, so is the part.
+  enum Source: Sendable, Equatable {
+    case group(SecurityGroup)
+    case acl(NetworkACL)
+
+    var id: String {
+      switch self {
+      case .group(let group): group.id
+      case .acl(let acl): acl.id
+      }
+    }
+  }
+
+  let source: Source
+  /// The prefixes of the groups and lists that rules name, by `RulePeer.key`.
+  let peers: [String: [IPPrefix]]
+  let indices: ClassifierIndices
+  /// Its share of `NICRecord.openBits`.
+  let openBits: UInt8
+  /// Of the ingress rules, then of the egress rules, in the order in which they are judged.
+  let names: [String]
+  let numbers: [UInt32]
+
+  private let image: ClassifierImage
+
+  /// - Parameters:
+  ///   - draft: the rules, with classifiers that name them by their places.
+  ///   - numbers: of the rules, by place less one.
+  init(_ draft: RuleDraft, numbers: [UInt32], in arenas: TableArenas) throws(TableCompilerError) {
+    source = draft.source
+    peers = draft.peers
+    openBits = draft.openBits
+    names = draft.names
+    self.numbers = numbers
+    image = try ClassifierImage(draft.classifiers, draft.tries, numbers: numbers, in: arenas)
+    var indices = draft.indices
+    indices.ingressV4 = image.index(indices.ingressV4)
+    indices.ingressV6 = image.index(indices.ingressV6)
+    indices.egressV4 = image.index(indices.egressV4)
+    indices.egressV6 = image.index(indices.egressV6)
+    self.indices = indices
+  }
+
+  var byteCount: Int { image.byteCount }
+}
+
+extension RulePeer {
+  /// Names what the peer's prefixes depend on; nil for a CIDR.
+  var key: String? {
+    switch self {
+    case .cidr: nil
+    case .securityGroup(let id): "group " + id
+    case .prefixList(let id): "list " + id
+    }
+  }
+}
+
+/// Classifiers in the arenas.
+struct ClassifierImage: Sendable {
+  private let tries: TrieImage
+  private let classifiers: Stored<ClassifierRecord>
+  private let classes: Stored<TableRange>
+  private let starts: Stored<UInt32>
+  private let results: Stored<UInt32>
+
+  /// Copies classifiers to the arenas, and puts the rules' numbers for their places.
+  init(
+    _ builder: ClassifierBuilder, _ trieBuilder: PrefixTrieBuilder, numbers: [UInt32],
+    in arenas: TableArenas
+  ) throws(TableCompilerError) {
+    classifiers = try arenas.classifiers.reserve(builder.classifiers.count)
+    classes = try arenas.classes.reserve(builder.classes.count)
+    starts = try arenas.starts.reserve(builder.starts.count)
+    results = try arenas.results.reserve(builder.results.count)
+    tries = try TrieImage(trieBuilder, adding: classes.start, in: arenas)
+    // Both arenas give and take in the same way.
+    precondition(starts.start == results.start)
+    let firstInterval = UInt32(starts.start)
+    func moved(_ range: TableRange) -> TableRange {
+      TableRange(start: range.start + firstInterval, count: range.count)
+    }
+    let trieImage = tries
+    classifiers.write(
+      builder.classifiers.map { record in
+        var record = record
+        record.trie = trieImage.index(record.trie)
+        record.everywhere = moved(record.everywhere)
+        return record
+      })
+    classes.write(builder.classes.map(moved))
+    starts.write(builder.starts)
+    results.write(
+      builder.results.map { $0 == 0 ? 0 : numbers[Int($0 >> 1) - 1] << 1 | $0 & 1 })
+  }
+
+  func index(_ classifier: TableIndex) -> TableIndex {
+    classifier == .none ? .none : classifier + UInt32(classifiers.start)
+  }
+
+  var byteCount: Int {
+    tries.byteCount + classifiers.byteCount + classes.byteCount + starts.byteCount
+      + results.byteCount
+  }
+}
