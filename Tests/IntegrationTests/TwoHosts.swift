@@ -210,7 +210,8 @@ final class TwoHosts {
         return Dictionary(
           text.split(separator: "\n").map { line in
             let parts = line.split(separator: ":", maxSplits: 1)
-            return (String(parts[0]), parts.dropFirst().joined().trimmingCharacters(in: .whitespaces))
+            let value = parts.dropFirst().joined()
+            return (String(parts[0]), value.trimmingCharacters(in: .whitespaces))
           }, uniquingKeysWith: { first, _ in first })
       }
     }
