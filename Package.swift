@@ -101,12 +101,14 @@ let package = Package(
       ],
       swiftSettings: slowPath),
 
+    .target(
+      name: "HostFile", dependencies: ["HostPlan", "VPCModel", "Wire"], swiftSettings: slowPath),
     .target(name: "Controller", dependencies: ["VPCModel", "HostPlan"], swiftSettings: slowPath),
     .target(
       name: "Daemon",
       dependencies: [
-        "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
-        "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
+        "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel",
+        "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
         .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -146,7 +148,7 @@ let package = Package(
       ], path: "Tests/compare", swiftSettings: slowPath),
     .testTarget(name: "WireTests", dependencies: ["TestPackets", "Wire"]),
     .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
-    .testTarget(name: "VPCModelTests", dependencies: ["VPCModel", "Wire"]),
+    .testTarget(name: "VPCModelTests", dependencies: ["ReferenceModel", "VPCModel", "Wire"]),
     .testTarget(
       name: "TableCompilerTests", dependencies: ["TableCompiler", "Tables", "VPCModel", "Wire"]),
     .testTarget(

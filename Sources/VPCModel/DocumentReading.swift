@@ -66,7 +66,7 @@ extension DocumentReading {
   package mutating func fail(_ place: Place, _ reason: String) {
     state.errors.append(
       ModelError(
-        file: files[place.file], line: place.line, column: place.column,
+        file: files[place.file], line: place.line, column: place.line > 0 ? place.column : nil,
         path: place.path?.text ?? "", reason: reason))
   }
 
@@ -86,8 +86,11 @@ extension DocumentReading {
     }
   }
 
-  /// `FILE:LINE` of a place, for errors that name two.
-  package func text(_ place: Place) -> String { "\(files[place.file]):\(place.line)" }
+  /// `FILE:LINE` of a place, for errors that name two; the object where there is no line.
+  package func text(_ place: Place) -> String {
+    guard place.line > 0 else { return "`\(place.path?.text ?? "")` of \(files[place.file])" }
+    return "\(files[place.file]):\(place.line)"
+  }
 
   // MARK: Structure
 

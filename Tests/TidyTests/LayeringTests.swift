@@ -11,11 +11,14 @@ import Testing
     "HostPlan": ["Wire"],
     "KernelPort": ["CXDP", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
     "DPDKPort": ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
-    "Controller": ["VPCModel", "HostPlan"],
+    "HostFile": ["HostPlan", "VPCModel", "Wire"],
+    "Controller": [
+      "HostFile", "HostPlan", "VPCModel", "Wire", "Crypto", "GRDB", "Dispatch", "Foundation",
+    ],
     "Daemon": [
-      "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel", "TableCompiler",
-      "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "Yams", "Logging",
-      "NIOCore", "NIOPosix", "NIOHTTP1", "Synchronization",
+      "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel",
+      "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads", "Yams",
+      "Logging", "NIOCore", "NIOPosix", "NIOHTTP1", "Synchronization",
     ],
     "apusd": ["Daemon", "ArgumentParser"],
     "VhostBroker": ["CFileDescriptors", "Logging"],
