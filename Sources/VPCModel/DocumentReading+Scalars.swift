@@ -1,12 +1,11 @@
 import Wire
-import Yams
 
 /// What a scalar is by the core schema of YAML 1.2 (section 10.3), of which JSON is a part.
 package enum ScalarKind {
   case null, boolean, number, text
 
-  package init(_ scalar: Node.Scalar) {
-    guard scalar.style == .plain || scalar.style == .any else {
+  package init(_ scalar: SourceScalar) {
+    guard scalar.isPlain else {
       self = .text
       return
     }
@@ -25,22 +24,19 @@ package enum ScalarKind {
 }
 
 extension Located {
-  package var scalar: Node.Scalar? {
-    if case .scalar(let scalar) = node { return scalar }
-    return nil
-  }
+  package var scalar: SourceScalar? { node.scalar }
 
   package var isNull: Bool { scalar.map { ScalarKind($0) == .null } ?? false }
 
   package var isEmptyList: Bool {
-    if case .sequence(let sequence) = node { return sequence.isEmpty }
+    if case .sequence(let sequence) = node.content { return sequence.isEmpty }
     return false
   }
 }
 
 /// What a node is, for errors.
-package func describe(_ node: Node) -> String {
-  switch node {
+package func describe(_ node: SourceNode) -> String {
+  switch node.content {
   case .mapping: return "an object"
   case .sequence: return "a list"
   case .alias: return "an alias"

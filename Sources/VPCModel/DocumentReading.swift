@@ -1,11 +1,9 @@
-import Yams
-
 /// A node of a document with its place.
 package struct Located {
-  package var node: Node
+  package var node: SourceNode
   package var place: Place
 
-  package init(node: Node, place: Place) {
+  package init(node: SourceNode, place: Place) {
     self.node = node
     self.place = place
   }
@@ -94,13 +92,13 @@ extension DocumentReading {
 
   // MARK: Structure
 
-  private func place(of node: Node, path: FieldPath?) -> Place {
-    Place(file: state.file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1, path: path)
+  private func place(of node: SourceNode, path: FieldPath?) -> Place {
+    Place(file: state.file, line: node.line, column: node.column, path: path)
   }
 
   /// The fields of a mapping; those that are unknown, repeated or missing are errors.
   package mutating func fields(_ object: Located, _ kind: ObjectFields) -> Fields? {
-    guard case .mapping(let mapping) = object.node else {
+    guard case .mapping(let mapping) = object.node.content else {
       fail(object.place, "must be an object with fields, not \(describe(object.node))")
       return nil
     }
@@ -128,8 +126,8 @@ extension DocumentReading {
   }
 
   /// The name of a key as written in the file, and the path of its field.
-  private func keyName(_ key: Node, parent: FieldPath?) -> (name: String, path: FieldPath)? {
-    guard case .scalar(let scalar) = key else { return nil }
+  private func keyName(_ key: SourceNode, parent: FieldPath?) -> (name: String, path: FieldPath)? {
+    guard let scalar = key.scalar else { return nil }
     let name = state.renamedKeys[scalar.string] ?? scalar.string
     return (name, FieldPath(parent, .field(name)))
   }
@@ -137,7 +135,7 @@ extension DocumentReading {
   /// The items of a list; an absent or empty field is an empty list.
   package mutating func items(_ list: Located?) -> [Located] {
     guard let list, !list.isNull else { return [] }
-    guard case .sequence(let sequence) = list.node else {
+    guard case .sequence(let sequence) = list.node.content else {
       fail(list.place, "must be a list, not \(describe(list.node))")
       return []
     }
@@ -150,14 +148,14 @@ extension DocumentReading {
   /// The items of a list, or the one value that stands in place of a list.
   package mutating func oneOrMore(_ value: Located?) -> [Located] {
     guard let value else { return [] }
-    if case .sequence = value.node { return items(value) }
+    if case .sequence = value.node.content { return items(value) }
     return [value]
   }
 
   /// Keys and values of a mapping whose keys are data.
   package mutating func pairs(_ map: Located?) -> [(key: Located, value: Located)] {
     guard let map, !map.isNull else { return [] }
-    guard case .mapping(let mapping) = map.node else {
+    guard case .mapping(let mapping) = map.node.content else {
       fail(map.place, "must be an object, not \(describe(map.node))")
       return []
     }

@@ -152,7 +152,7 @@ extension ModelReader {
     let id = declare(fields["id"], .peering)
     guard let list = fields["vpcs"] else { return }
     let vpcs = items(list).compactMap { reference($0, .vpc) }
-    guard case .sequence(let sequence) = list.node else {
+    guard case .sequence(let sequence) = list.node.content else {
       if list.isNull { fail(list.place, "must name exactly two VPCs") }
       return
     }
