@@ -163,6 +163,10 @@ let package = Package(
       name: "killed-controller",
       dependencies: ["Controller", "ControllerTestSupport"], path: "Tests/killed-controller",
       swiftSettings: slowPath),
+    .executableTarget(
+      name: "measure-controller",
+      dependencies: ["Controller", "ControllerTestSupport", "VPCModel"],
+      path: "Tests/measure-controller", swiftSettings: slowPath),
     .testTarget(
       name: "ControllerTests",
       dependencies: [

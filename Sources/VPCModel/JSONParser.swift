@@ -110,7 +110,8 @@ struct JSONParser: ~Copyable {
     }
   }
 
-  /// Whether an object has no field of this name yet; a set is made only for objects of many fields.
+  /// Whether an object has no field of this name yet; a set is made only for objects of many
+  /// fields.
   private func isNew(
     _ name: String, _ fields: [(key: JSONNode, value: JSONNode)], _ names: inout Set<String>
   ) -> Bool {

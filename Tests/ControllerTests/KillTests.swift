@@ -9,7 +9,7 @@ import Testing
   private static let kills =
     ProcessInfo.processInfo.environment["APUS_KILLS"].flatMap { Int($0) } ?? 20
 
-  private static let program = URL(filePath: CommandLine.arguments[0])
+  static let program = URL(filePath: CommandLine.arguments[0])
     .deletingLastPathComponent().appending(path: "killed-controller").path
 
   /// What the program said before it was killed.

@@ -21,6 +21,8 @@ actor StateStore {
   private var rowCount: Int
   private var backupGeneration: UInt64
   private var pending: Pending?
+  /// A generation that is to be taken back, but the disk did not take that yet.
+  private var leftBehind: UInt64?
 
   private struct Pending {
     var generation: UInt64
@@ -50,6 +52,7 @@ actor StateStore {
     var pending = Pending(
       generation: generation, digest: digest, nextPosition: nextPosition, rowCount: rowCount)
     try write("the state cannot be stored") { database in
+      if let leftBehind { try Self.abandon(Int64(leftBehind), database) }
       for change in changes { try Self.apply(change, &pending, database) }
       try database.execute(
         sql: "INSERT INTO generation (number, digest, outcome) VALUES (?, ?, 'pending')",
@@ -57,6 +60,7 @@ actor StateStore {
       try Self.set(head, database)
     }
     self.pending = pending
+    leftBehind = nil
   }
 
   /// Makes the pending change the one that a restart restores.
@@ -77,10 +81,13 @@ actor StateStore {
     pending = nil
   }
 
-  /// Takes the pending change back.
+  /// Takes the pending change back; where the disk does not take that, the next change does it, or
+  /// a restart.
   func abandon(_ generation: UInt64) throws(StorageError) {
     pending = nil
+    leftBehind = generation
     try write("the state cannot be stored") { try Self.abandon(Int64(generation), $0) }
+    leftBehind = nil
   }
 
   /// Notes the end of the audit log, so that records cut from it are missed.
