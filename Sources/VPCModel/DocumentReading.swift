@@ -197,7 +197,15 @@ package struct Fields {
     entries.append((name, key, value))
   }
 
-  package func keyPlace(_ name: String) -> Place? { entries.first { $0.name == name }?.key }
+  package func keyPlace(_ name: String) -> Place? {
+    index(of: name).map { entries[$0].key }
+  }
 
-  package subscript(name: String) -> Located? { entries.first { $0.name == name }?.value }
+  package subscript(name: String) -> Located? { index(of: name).map { entries[$0].value } }
+
+  /// A loop over indices: entries are not copied only to look at their names.
+  private func index(of name: String) -> Int? {
+    for index in entries.indices where entries[index].name == name { return index }
+    return nil
+  }
 }

@@ -2,8 +2,19 @@ import Yams
 
 /// A node of a document, as the YAML or the JSON parser made it.
 package enum SourceNode {
-  case yaml(Node)
+  case yaml(YAMLNode)
   case json(JSONNode)
+
+  /// Nodes are handed on many times: a box is cheaper to copy than the parser's node.
+  package final class YAMLNode {
+    let node: Node
+
+    init(_ node: Node) {
+      self.node = node
+    }
+  }
+
+  static func yaml(_ node: Node) -> SourceNode { .yaml(YAMLNode(node)) }
 
   /// What a node is, one level deep: aliases of a YAML document would grow without bound if all
   /// levels were taken at once.
@@ -16,10 +27,13 @@ package enum SourceNode {
 
   package var content: Content {
     switch self {
-    case .yaml(.scalar(let scalar)): .scalar(SourceScalar(scalar))
-    case .yaml(.sequence(let sequence)): .sequence(sequence.map { .yaml($0) })
-    case .yaml(.mapping(let mapping)): .mapping(mapping.map { (.yaml($0), .yaml($1)) })
-    case .yaml(.alias): .alias
+    case .yaml(let box):
+      switch box.node {
+      case .scalar(let scalar): .scalar(SourceScalar(scalar))
+      case .sequence(let sequence): .sequence(sequence.map { .yaml($0) })
+      case .mapping(let mapping): .mapping(mapping.map { (.yaml($0), .yaml($1)) })
+      case .alias: .alias
+      }
     case .json(let node):
       switch node.value {
       case .scalar(let scalar): .scalar(scalar)
@@ -31,14 +45,19 @@ package enum SourceNode {
 
   /// nil when the node is no scalar.
   package var scalar: SourceScalar? {
-    if case .scalar(let scalar) = content { return scalar }
+    switch self {
+    case .yaml(let box):
+      if case .scalar(let scalar) = box.node { return SourceScalar(scalar) }
+    case .json(let node):
+      if case .scalar(let scalar) = node.value { return scalar }
+    }
     return nil
   }
 
   /// Counts from 1.
   var line: Int {
     switch self {
-    case .yaml(let node): node.mark?.line ?? 1
+    case .yaml(let box): box.node.mark?.line ?? 1
     case .json(let node): Int(node.line)
     }
   }
@@ -46,7 +65,7 @@ package enum SourceNode {
   /// Counts from 1, in Unicode scalars.
   var column: Int {
     switch self {
-    case .yaml(let node): node.mark?.column ?? 1
+    case .yaml(let box): box.node.mark?.column ?? 1
     case .json(let node): Int(node.column)
     }
   }

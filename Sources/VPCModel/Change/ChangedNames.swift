@@ -5,7 +5,7 @@ struct ChangedNames {
   private var ids: [ModelSection: Set<String>] = [:]
   private(set) var mappings: Set<MappingKey> = []
   /// The addresses of `mappings`, which are quicker to ask for.
-  private(set) var mappingAddresses: Set<IPAddress> = []
+  private var mappingAddresses = AddressSet()
 
   init(_ names: [ModelObjectName] = []) {
     for name in names { insert(name) }
@@ -46,6 +46,32 @@ struct ChangedNames {
     }
     for key in mappings { names.insert(ModelObjectName(.mappings, "\(key.vpc)/\(key.address)")) }
     return names
+  }
+}
+
+/// A set of addresses that is asked a million times: a few are compared one by one, without
+/// hashing.
+struct AddressSet {
+  private var few: [IPAddress] = []
+  private var many: Set<IPAddress> = []
+
+  init() {}
+
+  init(_ addresses: some Sequence<IPAddress>) {
+    for address in addresses { insert(address) }
+  }
+
+  var isEmpty: Bool { few.isEmpty }
+
+  mutating func insert(_ address: IPAddress) {
+    if few.count <= 4, !few.contains(address) { few.append(address) }
+    many.insert(address)
+  }
+
+  func contains(_ address: IPAddress) -> Bool {
+    guard few.count <= 4 else { return many.contains(address) }
+    for index in few.indices where few[index] == address { return true }
+    return false
   }
 }
 

@@ -132,7 +132,7 @@ struct ModelMerge {
   }
 
   private mutating func mergeMappings() {
-    var candidates = Set(wanted.mappings.map(\.address))
+    var candidates = AddressSet(wanted.mappings.lazy.map(\.address))
     for key in goneMappings ?? [] { candidates.insert(key.address) }
     if let gone = goneMappings {
       merge(

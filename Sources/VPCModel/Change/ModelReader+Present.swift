@@ -153,8 +153,7 @@ extension ModelReader {
   /// Addresses that the change takes as well, and all of VPCs whose blocks or subnets it changes.
   private mutating func addAddresses(of present: VPCModel, besides named: ChangedNames) {
     let vpcs = changedVPCs(present, named)
-    var taken: Set<IPAddress> = []
-    for fact in facts.addresses { taken.insert(fact.address) }
+    let taken = AddressSet(facts.addresses.lazy.map(\.address))
     var addresses: [AddressFact] = []
     for nic in present.networkInterfaces where !named.contains(.networkInterfaces, nic.id) {
       let owner = Owner.subnet(nic.subnet)
