@@ -30,6 +30,8 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
     // C: the only places that touch C.
@@ -102,13 +104,21 @@ let package = Package(
       ],
       swiftSettings: slowPath),
 
-    .target(name: "Controller", dependencies: ["VPCModel", "HostPlan"], swiftSettings: slowPath),
+    .target(
+      name: "HostFile", dependencies: ["HostPlan", "VPCModel", "Wire"], swiftSettings: slowPath),
+    .target(
+      name: "Controller",
+      dependencies: [
+        "HostFile", "HostPlan", "VPCModel", "Wire",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: slowPath),
     .target(
       name: "Daemon",
       dependencies: [
-        "Controller", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree", "VPCModel",
-        "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane", "CThreads",
-        "CConfinement",
+        "Controller", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree",
+        "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane",
+        "CThreads", "CConfinement",
         .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -148,7 +158,24 @@ let package = Package(
       ], path: "Tests/compare", swiftSettings: slowPath),
     .testTarget(name: "WireTests", dependencies: ["TestPackets", "Wire"]),
     .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
-    .testTarget(name: "VPCModelTests", dependencies: ["VPCModel", "Wire"]),
+    .target(
+      name: "ControllerTestSupport", dependencies: ["Controller", "HostPlan", "VPCModel"],
+      path: "Tests/ControllerTestSupport", swiftSettings: slowPath),
+    .executableTarget(
+      name: "killed-controller",
+      dependencies: ["Controller", "ControllerTestSupport"], path: "Tests/killed-controller",
+      swiftSettings: slowPath),
+    .executableTarget(
+      name: "measure-controller",
+      dependencies: ["Controller", "ControllerTestSupport", "VPCModel"],
+      path: "Tests/measure-controller", swiftSettings: slowPath),
+    .testTarget(
+      name: "ControllerTests",
+      dependencies: [
+        "Controller", "ControllerTestSupport", "HostPlan", "VPCModel", "Wire", "killed-controller",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
+    .testTarget(name: "VPCModelTests", dependencies: ["ReferenceModel", "VPCModel", "Wire"]),
     .testTarget(
       name: "TableCompilerTests", dependencies: ["TableCompiler", "Tables", "VPCModel", "Wire"]),
     .testTarget(

@@ -1,12 +1,11 @@
 import Wire
-import Yams
 
 /// What a scalar is by the core schema of YAML 1.2 (section 10.3), of which JSON is a part.
 package enum ScalarKind {
   case null, boolean, number, text
 
-  package init(_ scalar: Node.Scalar) {
-    guard scalar.style == .plain || scalar.style == .any else {
+  package init(_ scalar: SourceScalar) {
+    guard scalar.isPlain else {
       self = .text
       return
     }
@@ -25,22 +24,19 @@ package enum ScalarKind {
 }
 
 extension Located {
-  package var scalar: Node.Scalar? {
-    if case .scalar(let scalar) = node { return scalar }
-    return nil
-  }
+  package var scalar: SourceScalar? { node.scalar }
 
   package var isNull: Bool { scalar.map { ScalarKind($0) == .null } ?? false }
 
   package var isEmptyList: Bool {
-    if case .sequence(let sequence) = node { return sequence.isEmpty }
+    if case .sequence(let sequence) = node.content { return sequence.isEmpty }
     return false
   }
 }
 
 /// What a node is, for errors.
-package func describe(_ node: Node) -> String {
-  switch node {
+package func describe(_ node: SourceNode) -> String {
+  switch node.content {
   case .mapping: return "an object"
   case .sequence: return "a list"
   case .alias: return "an alias"
@@ -173,7 +169,7 @@ extension DocumentReading {
   /// An address of one station.
   package mutating func stationMAC(_ value: Located?) -> MACAddress? {
     guard let value, let text = characters(value, "a MAC address") else { return nil }
-    guard isAddressText(text), let mac = MACAddress(text) else {
+    guard let mac = MACAddress(digits: text) ?? MACAddress(text), isAddressText(text) else {
       fail(value.place, "\(quote(text)) is not a MAC address such as 02:00:00:00:00:0a")
       return nil
     }
@@ -214,6 +210,28 @@ extension DocumentReading {
       fail(value.place, "\(quote(text)) is too large or too fine")
     }
     return nil
+  }
+}
+
+extension MACAddress {
+  /// Parses the form that nearly all files have, `02:00:00:00:00:0a`, without copies of its parts.
+  fileprivate init?(digits text: String) {
+    let bytes = text.utf8
+    guard bytes.count == 17 else { return nil }
+    var bits: UInt64 = 0
+    for (index, byte) in bytes.enumerated() {
+      let digit: UInt8
+      switch byte {
+      case 0x3A where index % 3 == 2: continue
+      case 0x30...0x39: digit = byte - 0x30
+      case 0x61...0x66: digit = byte - 0x61 + 10
+      case 0x41...0x46: digit = byte - 0x41 + 10
+      default: return nil
+      }
+      if index % 3 == 2 { return nil }
+      bits = bits << 4 | UInt64(digit)
+    }
+    self.init(bits)
   }
 }
 

@@ -1,11 +1,9 @@
-import Yams
-
 /// A node of a document with its place.
 package struct Located {
-  package var node: Node
+  package var node: SourceNode
   package var place: Place
 
-  package init(node: Node, place: Place) {
+  package init(node: SourceNode, place: Place) {
     self.node = node
     self.place = place
   }
@@ -66,7 +64,7 @@ extension DocumentReading {
   package mutating func fail(_ place: Place, _ reason: String) {
     state.errors.append(
       ModelError(
-        file: files[place.file], line: place.line, column: place.column,
+        file: files[place.file], line: place.line, column: place.line > 0 ? place.column : nil,
         path: place.path?.text ?? "", reason: reason))
   }
 
@@ -86,18 +84,21 @@ extension DocumentReading {
     }
   }
 
-  /// `FILE:LINE` of a place, for errors that name two.
-  package func text(_ place: Place) -> String { "\(files[place.file]):\(place.line)" }
+  /// `FILE:LINE` of a place, for errors that name two; the object where there is no line.
+  package func text(_ place: Place) -> String {
+    guard place.line > 0 else { return "`\(place.path?.text ?? "")` of \(files[place.file])" }
+    return "\(files[place.file]):\(place.line)"
+  }
 
   // MARK: Structure
 
-  private func place(of node: Node, path: FieldPath?) -> Place {
-    Place(file: state.file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1, path: path)
+  private func place(of node: SourceNode, path: FieldPath?) -> Place {
+    Place(file: state.file, line: node.line, column: node.column, path: path)
   }
 
   /// The fields of a mapping; those that are unknown, repeated or missing are errors.
   package mutating func fields(_ object: Located, _ kind: ObjectFields) -> Fields? {
-    guard case .mapping(let mapping) = object.node else {
+    guard case .mapping(let mapping) = object.node.content else {
       fail(object.place, "must be an object with fields, not \(describe(object.node))")
       return nil
     }
@@ -125,8 +126,8 @@ extension DocumentReading {
   }
 
   /// The name of a key as written in the file, and the path of its field.
-  private func keyName(_ key: Node, parent: FieldPath?) -> (name: String, path: FieldPath)? {
-    guard case .scalar(let scalar) = key else { return nil }
+  private func keyName(_ key: SourceNode, parent: FieldPath?) -> (name: String, path: FieldPath)? {
+    guard let scalar = key.scalar else { return nil }
     let name = state.renamedKeys[scalar.string] ?? scalar.string
     return (name, FieldPath(parent, .field(name)))
   }
@@ -134,7 +135,7 @@ extension DocumentReading {
   /// The items of a list; an absent or empty field is an empty list.
   package mutating func items(_ list: Located?) -> [Located] {
     guard let list, !list.isNull else { return [] }
-    guard case .sequence(let sequence) = list.node else {
+    guard case .sequence(let sequence) = list.node.content else {
       fail(list.place, "must be a list, not \(describe(list.node))")
       return []
     }
@@ -147,14 +148,14 @@ extension DocumentReading {
   /// The items of a list, or the one value that stands in place of a list.
   package mutating func oneOrMore(_ value: Located?) -> [Located] {
     guard let value else { return [] }
-    if case .sequence = value.node { return items(value) }
+    if case .sequence = value.node.content { return items(value) }
     return [value]
   }
 
   /// Keys and values of a mapping whose keys are data.
   package mutating func pairs(_ map: Located?) -> [(key: Located, value: Located)] {
     guard let map, !map.isNull else { return [] }
-    guard case .mapping(let mapping) = map.node else {
+    guard case .mapping(let mapping) = map.node.content else {
       fail(map.place, "must be an object, not \(describe(map.node))")
       return []
     }
@@ -196,7 +197,15 @@ package struct Fields {
     entries.append((name, key, value))
   }
 
-  package func keyPlace(_ name: String) -> Place? { entries.first { $0.name == name }?.key }
+  package func keyPlace(_ name: String) -> Place? {
+    index(of: name).map { entries[$0].key }
+  }
 
-  package subscript(name: String) -> Located? { entries.first { $0.name == name }?.value }
+  package subscript(name: String) -> Located? { index(of: name).map { entries[$0].value } }
+
+  /// A loop over indices: entries are not copied only to look at their names.
+  private func index(of name: String) -> Int? {
+    for index in entries.indices where entries[index].name == name { return index }
+    return nil
+  }
 }

@@ -2,7 +2,7 @@
 public struct ModelError: Error, Sendable, Hashable {
   /// The name of the file as it was given.
   public var file: String
-  /// Counts from 1.
+  /// Counts from 1; 0 for an object that was there before the change of a model.
   public var line: Int
   /// Counts from 1, in Unicode scalars; nil where only the line is known.
   public var column: Int?
@@ -23,7 +23,8 @@ public struct ModelError: Error, Sendable, Hashable {
 extension ModelError: CustomStringConvertible {
   /// `FILE:LINE:COLUMN: PATH: REASON`, the form that editors jump to.
   public var description: String {
-    let position = column.map { "\(file):\(line):\($0)" } ?? "\(file):\(line)"
+    let lineText = line > 0 ? ":\(line)" : ""
+    let position = column.map { "\(file)\(lineText):\($0)" } ?? "\(file)\(lineText)"
     return path.isEmpty ? "\(position): \(reason)" : "\(position): \(path): \(reason)"
   }
 }

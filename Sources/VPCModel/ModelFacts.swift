@@ -19,6 +19,20 @@ enum ObjectKind: Sendable {
     }
   }
 
+  var section: ModelSection {
+    switch self {
+    case .vpc: .vpcs
+    case .subnet: .subnets
+    case .networkInterface: .networkInterfaces
+    case .securityGroup: .securityGroups
+    case .prefixList: .prefixLists
+    case .networkACL: .networkACLs
+    case .routeTable: .routeTables
+    case .internetGateway: .internetGateways
+    case .peering: .peerings
+    }
+  }
+
   /// Kinds that one field may name share their ids: a rule's peer, a route's target.
   var namespace: Namespace {
     switch self {
@@ -89,6 +103,12 @@ struct AddressFact {
   var owner: Owner
 }
 
+struct RuleNameFact {
+  var place: Place
+  /// Given by an `id` field; else the rule's standard name.
+  var isGiven: Bool
+}
+
 struct PeeringFact {
   var place: Place
   var vpcs: [String]
@@ -103,7 +123,7 @@ struct NumberFact {
 /// What the files say, as far as it takes more than one object to check it.
 struct ModelFacts {
   var declarations: [Identifier: Declaration] = [:]
-  var ruleNames: [String: Place] = [:]
+  var ruleNames: [String: RuleNameFact] = [:]
   var references: [Reference] = []
   var blocks: [BlockFact] = []
   /// VPCs and subnets of whose blocks some are wrong: nothing is said to be outside them.

@@ -21,6 +21,13 @@ package struct ObjectFields: Sendable {
       "version", "host", "vpcs", "subnets", "networkInterfaces", "securityGroups", "prefixLists",
       "networkACLs", "routeTables", "internetGateways", "peerings", "mappings", "policy",
     ])
+
+  /// The fields of a document that may have one more section.
+  static func document(with section: String?) -> ObjectFields {
+    guard let section else { return document }
+    return ObjectFields(name: "", required: [], optional: document.optional + [section])
+  }
+
   static let host = ObjectFields(
     name: "host", required: ["address", "mac", "gatewayMAC"], optional: ["encapsulation", "mtu"])
   static let vpc = ObjectFields(name: "vpc", required: ["id", "vni", "cidrs"], optional: [])

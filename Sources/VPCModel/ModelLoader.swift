@@ -26,7 +26,7 @@ public enum ModelLoader {
     return try finish(reader)
   }
 
-  private static func finish(_ unchecked: consuming ModelReader) throws(ModelErrors) -> VPCModel {
+  static func finish(_ unchecked: consuming ModelReader) throws(ModelErrors) -> VPCModel {
     var reader = unchecked
     reader.checkAll()
     guard reader.errors.isEmpty else { throw ModelErrors(errors: reader.errorsInOrder()) }

@@ -3,6 +3,11 @@ import Wire
 /// Checks that need all files.
 extension ModelReader {
   mutating func checkAll() {
+    checkReferencesAndValues()
+    model.resolveNames(facts.declarations)
+  }
+
+  mutating func checkReferencesAndValues() {
     let peers = peersByVPC()
     for reference in facts.references { check(reference, peers: peers) }
     checkEndpoints()
@@ -11,7 +16,6 @@ extension ModelReader {
     let blocks = checkBlocks()
     checkPeerings()
     checkAddresses(blocks)
-    resolveNames()
   }
 
   // MARK: References
@@ -69,25 +73,6 @@ extension ModelReader {
     fail(reference.place, "the peering `\(reference.id)` joins \(vpcs), not `\(ours)`")
   }
 
-  /// Sets what each rule's peer and each route's target is, now that all ids are known.
-  private mutating func resolveNames() {
-    // Only the declarations are read: a copy of the reader would make each change copy the model.
-    let declarations = facts.declarations
-    for group in model.securityGroups.indices {
-      for rule in model.securityGroups[group].ingress.indices {
-        resolve(&model.securityGroups[group].ingress[rule].peers, declarations)
-      }
-      for rule in model.securityGroups[group].egress.indices {
-        resolve(&model.securityGroups[group].egress[rule].peers, declarations)
-      }
-    }
-    for table in model.routeTables.indices {
-      for route in model.routeTables[table].routes.indices {
-        resolve(&model.routeTables[table].routes[route].target, declarations)
-      }
-    }
-  }
-
   // MARK: Numbers and addresses outside the VPCs
 
   private mutating func checkEndpoints() {
@@ -126,19 +111,44 @@ extension ModelReader {
   }
 }
 
+extension VPCModel {
+  /// Sets what each rule's peer and each route's target is, now that all ids are known.
+  mutating func resolveNames(_ declarations: [Identifier: Declaration]) {
+    for group in securityGroups.indices {
+      for rule in securityGroups[group].ingress.indices {
+        resolve(&securityGroups[group].ingress[rule].peers, declarations)
+      }
+      for rule in securityGroups[group].egress.indices {
+        resolve(&securityGroups[group].egress[rule].peers, declarations)
+      }
+    }
+    for table in routeTables.indices {
+      for route in routeTables[table].routes.indices {
+        resolve(&routeTables[table].routes[route].target, declarations)
+      }
+    }
+  }
+}
+
 private func resolve(_ peers: inout [RulePeer], _ declarations: [Identifier: Declaration]) {
   for index in peers.indices {
-    guard case .securityGroup(let id) = peers[index] else { continue }
-    let key = Identifier(namespace: .rulePeers, id: id)
-    if declarations[key]?.kind == .prefixList { peers[index] = .prefixList(id) }
+    switch peers[index] {
+    case .cidr: continue
+    case .securityGroup(let id), .prefixList(let id):
+      let kind = declarations[Identifier(namespace: .rulePeers, id: id)]?.kind
+      peers[index] = kind == .prefixList ? .prefixList(id) : .securityGroup(id)
+    }
   }
 }
 
 private func resolve(_ target: inout RouteTarget, _ declarations: [Identifier: Declaration]) {
-  guard case .networkInterface(let id) = target else { return }
-  switch declarations[Identifier(namespace: .routeTargets, id: id)]?.kind {
-  case .internetGateway: target = .internetGateway(id)
-  case .peering: target = .peering(id)
-  default: break
+  switch target {
+  case .blackhole: return
+  case .internetGateway(let id), .peering(let id), .networkInterface(let id):
+    switch declarations[Identifier(namespace: .routeTargets, id: id)]?.kind {
+    case .internetGateway: target = .internetGateway(id)
+    case .peering: target = .peering(id)
+    default: target = .networkInterface(id)
+    }
   }
 }

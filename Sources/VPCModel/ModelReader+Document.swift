@@ -4,7 +4,7 @@ extension ModelReader {
   /// Reads everything in one document.
   mutating func readDocument(_ root: Located) {
     if root.isNull { return }
-    guard let fields = fields(root, .document) else { return }
+    guard let fields = fields(root, .document(with: other?.name)) else { return }
     _ = integer(fields["version"], in: 1...1)
     if let host = once("host", fields) { readHost(host) }
     if let policy = once("policy", fields) { readPolicy(policy) }
@@ -18,6 +18,17 @@ extension ModelReader {
     for item in items(fields["internetGateways"]) { readInternetGateway(item) }
     for item in items(fields["peerings"]) { readPeering(item) }
     for item in items(fields["mappings"]) { readMapping(item) }
+    if let other, let section = fields[other.name] {
+      for named in other.read(section, &state) { referToInterface(named) }
+    }
+  }
+
+  /// Notes that a network interface must exist.
+  mutating func referToInterface(_ named: (networkInterface: String, place: Place)) {
+    facts.references.append(
+      Reference(
+        id: named.networkInterface, place: named.place, kinds: [.networkInterface], scope: .anywhere
+      ))
   }
 
   /// A section that only one of the files may have.
@@ -141,7 +152,7 @@ extension ModelReader {
     let id = declare(fields["id"], .peering)
     guard let list = fields["vpcs"] else { return }
     let vpcs = items(list).compactMap { reference($0, .vpc) }
-    guard case .sequence(let sequence) = list.node else {
+    guard case .sequence(let sequence) = list.node.content else {
       if list.isNull { fail(list.place, "must name exactly two VPCs") }
       return
     }

@@ -22,19 +22,12 @@ extension ModelReader {
         fail(field.place, "is empty: write [] for no egress, or leave it out to allow all")
       }
     } else {
-      group.egress = [defaultEgress(id, item.place)]
+      // What AWS gives a new group.
+      let rule = SecurityGroupRule.allowAll(group: id)
+      _ = ruleName(nil, default: rule.id, item.place)
+      group.egress = [rule]
     }
     model.securityGroups.append(group)
-  }
-
-  /// What AWS gives a new group.
-  private mutating func defaultEgress(_ group: String, _ place: Place) -> SecurityGroupRule {
-    let everywhere = [
-      RulePeer.cidr(IPPrefix(IPAddress(v4: 0), length: 0)),
-      RulePeer.cidr(IPPrefix(IPAddress(v6: 0, 0), length: 0)),
-    ]
-    let name = ruleName(nil, default: "\(group)/egress/0", place)
-    return SecurityGroupRule(id: name ?? "", match: TrafficMatch(), peers: everywhere)
   }
 
   private mutating func groupRules(
@@ -176,11 +169,11 @@ extension ModelReader {
     let place = field?.place ?? place
     if let first = facts.ruleNames[name] {
       // The standard names of a duplicate object repeat as well; its id is reported already.
-      if field != nil {
-        fail(place, "duplicate rule id `\(name)`; first at \(text(first))")
+      if field != nil || first.isGiven {
+        fail(place, "duplicate rule id `\(name)`; first at \(text(first.place))")
       }
     } else {
-      facts.ruleNames[name] = place
+      facts.ruleNames[name] = RuleNameFact(place: place, isGiven: field != nil)
     }
     return name
   }

@@ -6,6 +6,8 @@ struct ModelReader: DocumentReading {
   var state: DocumentState
   var model = VPCModel()
   var facts = ModelFacts()
+  /// A section that the documents may have besides the model's.
+  var other: OtherSection?
 
   init(files: [String]) {
     state = DocumentState(files: files)

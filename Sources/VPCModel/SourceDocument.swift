@@ -10,22 +10,36 @@ struct SourceDocument {
   }
 
   /// nil for an empty text.
-  let root: Node?
+  let root: SourceNode?
   /// Names of keys that are given again later in the same mapping, by the name they have in `root`.
   let renamedKeys: [String: String]
 
-  /// Parses one document; JSON is YAML (YAML 1.2 section 1.3).
+  /// Parses one document, by the JSON parser if it is JSON.
+  init(_ text: String) throws(SyntaxError) {
+    if let node = JSONParser.parse(text) {
+      self.init(json: node)
+    } else {
+      try self.init(yaml: text)
+    }
+  }
+
+  private init(json root: JSONNode) {
+    self.root = .json(root)
+    renamedKeys = [:]
+  }
+
+  /// Parses one YAML document; JSON is YAML (YAML 1.2 section 1.3).
   ///
   /// Yams stops at the first mapping with a repeated key. To report the other errors of the file as
   /// well, the earlier key is renamed in a copy of the text and the copy is parsed.
-  init(_ text: String) throws(SyntaxError) {
+  init(yaml text: String) throws(SyntaxError) {
     var text = text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text
     text.makeContiguousUTF8()
     var renamed: [String: String] = [:]
     while true {
       do {
         // No tag is resolved: each field decides itself what its text means.
-        root = try Yams.compose(yaml: text, .basic, .default, .utf8)
+        root = try Yams.compose(yaml: text, .basic, .default, .utf8).map { .yaml($0) }
         renamedKeys = renamed
         return
       } catch YamlError.duplicatedKeysInMapping(let keys, let context) {

@@ -12,12 +12,6 @@ extension ObjectFields {
   static let uplink = ObjectFields(
     name: "uplink", required: [],
     optional: ["interface", "device", "queues", "prefixLength", "gateway", "zeroCopy"])
-  static let guest = ObjectFields(
-    name: "guest", required: ["eni"],
-    optional: ["tap", "interface", "vhostUser", "device", "queues"])
-  static let vhostUser = ObjectFields(
-    name: "vhostUser", required: ["socket"],
-    optional: ["listens", "broker", "packed", "offload", "mtu"])
   static let memory = ObjectFields(
     name: "memory", required: [],
     optional: [

@@ -1,3 +1,4 @@
+import HostFile
 import HostPlan
 import VPCModel
 import Wire
@@ -23,7 +24,7 @@ struct HostFacts: Sendable {
 }
 
 /// Reads a host file into a configuration, and lists everything that is wrong with it.
-struct HostReader: DocumentReading {
+struct HostReader: GuestReading {
   var state: DocumentState
   let processors: Set<Int>
   var facts: HostFacts
@@ -57,6 +58,23 @@ struct HostReader: DocumentReading {
         runtime: runtime, workers: workers, uplink: uplink, guests: guests, memory: memory),
       rules: rules, metrics: metrics, runDirectory: runDirectory, isConfined: confine,
       warnings: warnings)
+  }
+
+  // MARK: Guests
+
+  private mutating func readGuests(
+    _ list: Located?, _ runtime: HostPlan.Runtime?
+  ) -> [GuestPlan] {
+    guard let list else { return [] }
+    let items = items(list)
+    if items.isEmpty, list.isNull || list.isEmptyList {
+      fail(list.place, "must name at least one guest")
+    }
+    return items.compactMap { readGuest($0, runtime) }
+  }
+
+  mutating func note(networkInterface: String, at place: Place) {
+    facts.guests.append(HostFacts.Guest(networkInterface: networkInterface, place: place))
   }
 
   // MARK: Workers
@@ -205,5 +223,5 @@ struct HostReader: DocumentReading {
 /// Bounds of what a host file may ask for.
 enum HostLimits {
   static let workers = 64
-  static let queues = 64
+  static let queues = GuestLimits.queues
 }

@@ -2,24 +2,43 @@ import HostPlan
 import VPCModel
 import Wire
 
-extension HostReader {
-  mutating func readGuests(_ list: Located?, _ runtime: HostPlan.Runtime?) -> [GuestPlan] {
-    guard let list else { return [] }
-    let items = items(list)
-    if items.isEmpty, list.isNull || list.isEmptyList {
-      fail(list.place, "must name at least one guest")
-    }
-    return items.compactMap { readGuest($0, runtime) }
-  }
+/// Reads the ports of guests, which a host file has and the state of a running host.
+package protocol GuestReading: DocumentReading {
+  /// The places of names that only one guest or port may have, by kind and name.
+  var names: [String: Place] { get set }
 
-  private mutating func readGuest(_ item: Located, _ runtime: HostPlan.Runtime?) -> GuestPlan? {
+  /// Notes that the model must have a network interface.
+  mutating func note(networkInterface: String, at place: Place)
+}
+
+/// Bounds of what a guest's port may ask for.
+package enum GuestLimits {
+  package static let queues = 64
+}
+
+extension ObjectFields {
+  static let guest = ObjectFields(
+    name: "guest", required: ["eni"],
+    optional: ["tap", "interface", "vhostUser", "device", "queues"])
+  static let vhostUser = ObjectFields(
+    name: "vhostUser", required: ["socket"],
+    optional: ["listens", "broker", "packed", "offload", "mtu"])
+}
+
+extension GuestReading {
+  /// Reads the port of one guest.
+  ///
+  /// - Parameters:
+  ///   - item: the object in the document.
+  ///   - runtime: what the host runs on, which decides the devices that it can have; nil is any.
+  package mutating func readGuest(_ item: Located, _ runtime: HostPlan.Runtime?) -> GuestPlan? {
     guard let fields = fields(item, .guest) else { return nil }
     let eni = name(fields["eni"])
     if let eni, let value = fields["eni"] {
       claim("guest", eni, at: value.place)
-      facts.guests.append(HostFacts.Guest(networkInterface: eni, place: value.place))
+      note(networkInterface: eni, at: value.place)
     }
-    let queues = integer(fields["queues"], in: 1...UInt64(HostLimits.queues))
+    let queues = integer(fields["queues"], in: 1...UInt64(GuestLimits.queues))
     let device = guestDevice(item, fields, runtime)
     guard let eni, let device else { return nil }
     return GuestPlan(networkInterface: eni, device: device, queues: queues.map { Int($0) } ?? 1)
@@ -82,7 +101,7 @@ extension HostReader {
   }
 
   /// Enters a name that nothing else of its kind may have.
-  mutating func claim(_ kind: String, _ name: String, at place: Place) {
+  package mutating func claim(_ kind: String, _ name: String, at place: Place) {
     if let first = names["\(kind) \(name)"] {
       fail(place, "\(quote(name)) is used twice; first at \(text(first))")
     } else {
@@ -93,9 +112,9 @@ extension HostReader {
 
 // MARK: Scalars
 
-extension HostReader {
+extension GuestReading {
   /// A network interface's name as Linux takes it: up to 15 bytes, no slash, colon or space.
-  mutating func interfaceName(_ value: Located?) -> String? {
+  package mutating func interfaceName(_ value: Located?) -> String? {
     guard let value, let text = characters(value, "the name of a network interface") else {
       return nil
     }
@@ -110,7 +129,7 @@ extension HostReader {
   }
 
   /// A PCI address or a virtual device with its arguments; DPDK itself judges the rest.
-  mutating func ethdev(_ value: Located?) -> String? {
+  package mutating func ethdev(_ value: Located?) -> String? {
     let expected = "a device such as `0000:00:05.0` or `net_af_xdp0,iface=eth1`"
     guard let value, let text = characters(value, expected) else { return nil }
     guard !text.isEmpty, text.utf8.count <= 255,
@@ -126,7 +145,7 @@ extension HostReader {
   }
 
   /// An address of one host.
-  mutating func hostAddress(_ value: Located?) -> IPAddress? {
+  package mutating func hostAddress(_ value: Located?) -> IPAddress? {
     guard let value, let address = address(value) else { return nil }
     guard !address.isMulticast, !address.isUnspecified, !address.isLimitedBroadcast else {
       fail(value.place, "`\(address)` is not the address of a host")
@@ -136,7 +155,7 @@ extension HostReader {
   }
 
   /// A path of this machine, in bytes that the system takes.
-  mutating func absolutePath(_ value: Located?, maximum: Int) -> String? {
+  package mutating func absolutePath(_ value: Located?, maximum: Int) -> String? {
     guard let value, let text = path(value) else { return nil }
     guard text.hasPrefix("/") else {
       fail(value.place, "\(quote(text)) must begin at the root, with `/`")
@@ -150,7 +169,7 @@ extension HostReader {
   }
 
   /// The text of a path.
-  mutating func path(_ value: Located?) -> String? {
+  package mutating func path(_ value: Located?) -> String? {
     guard let value, let text = characters(value, "a path") else { return nil }
     guard !text.isEmpty, !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
       fail(value.place, "\(quote(text)) is not a path")

@@ -1,0 +1,126 @@
+import GRDB
+
+/// What a check of an audit log found.
+public struct AuditReport: Sendable, Equatable {
+  /// Where the chain does not hold.
+  public struct Problem: Sendable, Equatable, CustomStringConvertible {
+    public var file: String
+    /// From 1; 0 for the whole file.
+    public var line: Int
+    public var what: String
+
+    public var description: String { line > 0 ? "\(file):\(line): \(what)" : "\(file): \(what)" }
+  }
+
+  public var files = 0
+  public var records: UInt64 = 0
+  /// The number of the last record.
+  public var lastSequence: UInt64 = 0
+  /// Hexadecimal SHA-256 of the last record; who keeps it elsewhere can tell a rewritten log.
+  public var lastHash = ""
+  /// Empty when the log is whole; at most 1,000.
+  public var problems: [Problem] = []
+
+  public var isWhole: Bool { problems.isEmpty }
+}
+
+extension AuditLog {
+  /// Checks the audit log of a state directory: every record's hash, the chain over all files, and
+  /// that the end which the store knows is there. Reads only.
+  ///
+  /// Finds records that were edited, removed, moved or cut off. Who can write the directory can
+  /// also write a new chain and its end in the store: to find that, keep `lastHash` elsewhere.
+  ///
+  /// - Parameter stateDirectory: as in the controller's configuration; may be in use.
+  /// - Throws: the reason when a file cannot be read.
+  /// - Complexity: O(n) in the size of the log.
+  public static func verify(stateDirectory: String) throws(ControlError) -> AuditReport {
+    // Read first: what is appended meanwhile comes after it.
+    let known = storedHead(stateDirectory)
+    var check = ChainCheck(known: known)
+    let directory = stateDirectory + "/audit"
+    for file in AuditReader.files(directory) {
+      check.begin(file)
+      do throws(StorageError) {
+        let rest = try AuditReader.lines(of: "\(directory)/\(file)") { check.read($0, $1) }
+        if rest > 0 { check.fail(0, "ends with \(rest) bytes of a record that is not whole") }
+      } catch {
+        throw error.refusal(directory: directory)
+      }
+    }
+    return check.finish()
+  }
+
+  private static func storedHead(_ stateDirectory: String) -> AuditHead? {
+    var configuration = Configuration()
+    configuration.readonly = true
+    let path = stateDirectory + "/state.sqlite"
+    guard let database = try? DatabaseQueue(path: path, configuration: configuration) else {
+      return nil
+    }
+    let row = try? database.read { try Row.fetchOne($0, sql: "SELECT sequence, hash FROM audit") }
+    guard let row, let sequence = row["sequence"] as Int64?, let hash = row["hash"] as String?
+    else { return nil }
+    return AuditHead(sequence: UInt64(max(0, sequence)), hash: hash)
+  }
+}
+
+/// Follows the chain from record to record.
+private struct ChainCheck {
+  private let known: AuditHead?
+  private var report = AuditReport()
+  private var file = ""
+  private var hasKnown = false
+
+  init(known: AuditHead?) {
+    self.known = known
+  }
+
+  mutating func begin(_ file: String) {
+    self.file = file
+    report.files += 1
+  }
+
+  mutating func fail(_ line: Int, _ what: String) {
+    guard report.problems.count < 1000 else { return }
+    report.problems.append(AuditReport.Problem(file: file, line: line, what: what))
+  }
+
+  mutating func read(_ bytes: ArraySlice<UInt8>, _ number: Int) {
+    guard let line = AuditLine(bytes) else {
+      fail(number, "is no record")
+      return
+    }
+    report.records += 1
+    if !line.isIntact { fail(number, "record \(line.sequence) was edited: its hash is another") }
+    let expected = report.lastSequence + 1
+    if line.sequence > expected {
+      let last = line.sequence - 1
+      let missing = last == expected ? "record \(last) is" : "records \(expected) to \(last) are"
+      fail(number, "\(missing) missing before it")
+    } else if line.sequence < expected {
+      fail(number, "record \(line.sequence) stands after record \(report.lastSequence)")
+    } else if line.previous != report.lastHash {
+      fail(number, "record \(line.sequence) does not follow from the record before it")
+    }
+    if let known, line.sequence == known.sequence {
+      hasKnown = true
+      if line.hash != known.hash {
+        fail(number, "record \(line.sequence) is not the one that the store knows")
+      }
+    }
+    report.lastSequence = max(report.lastSequence, line.sequence)
+    report.lastHash = line.hash
+  }
+
+  mutating func finish() -> AuditReport {
+    if let known, known.sequence > 0, !hasKnown {
+      let (first, last) = (report.lastSequence + 1, known.sequence)
+      if first <= last {
+        let missing = first == last ? "record \(last) is" : "records \(first) to \(last) are"
+        fail(0, "the end is cut off: \(missing) missing")
+      }
+    }
+    return report
+  }
+}

@@ -1,0 +1,48 @@
+import Controller
+import VPCModel
+
+/// A data plane that only notes what it is told, and refuses when it is asked to.
+public actor FakeDataPlane: DataPlane {
+  public private(set) var published: [PublishedState] = []
+  public private(set) var previews = 0
+  /// Thrown by the next publications.
+  public var refusals: [DataPlaneError] = []
+  /// Publications wait while this is set.
+  private var isHeld = false
+  private var held: [CheckedContinuation<Void, Never>] = []
+
+  public init() {}
+
+  public func refuse(_ errors: DataPlaneError...) { refusals += errors }
+
+  public func hold() { isHeld = true }
+
+  public func release() {
+    isHeld = false
+    for continuation in held { continuation.resume() }
+    held = []
+  }
+
+  public func publish(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport {
+    if isHeld { await withCheckedContinuation { held.append($0) } }
+    if !refusals.isEmpty { throw refusals.removeFirst() }
+    published.append(state)
+    return PublishReport(affectedConnections: ["eni-web": 3])
+  }
+
+  public func preview(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport {
+    if !refusals.isEmpty { throw refusals.removeFirst() }
+    previews += 1
+    return PublishReport(affectedConnections: ["eni-web": 2])
+  }
+
+  public func counters() async -> HostCounters {
+    var counters = HostCounters()
+    counters.generation = published.last?.generation ?? 0
+    return counters
+  }
+
+  public func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionList {
+    ConnectionList(isCut: limit == 0)
+  }
+}
