@@ -23,8 +23,8 @@ public protocol ControlPlane: Sendable {
   /// not keep up gets the newest and misses those between.
   func watch(by caller: Caller) async throws(ControlError) -> AsyncStream<ControlStatus>
 
-  /// A call that the API itself refused, before it could become one of those above (bad message, bad
-  /// certificate, unknown method, no identity): only recorded.
+  /// A call that the API itself refused, before it could become one of those above (bad message,
+  /// bad certificate, unknown method, no identity): only recorded.
   func recordRefusal(method: String, by caller: Caller, why: String) async
 }
 
@@ -113,7 +113,8 @@ public struct ChangeOutcome: Sendable, Equatable {
   }
 }
 
-/// Objects as canonical JSON: one line each, fields in the order of docs/model.md, defaults left out.
+/// Objects as canonical JSON: one line each, fields in the order of docs/model.md, without
+/// defaults.
 public struct ObjectList: Sendable, Equatable {
   public struct Item: Sendable, Equatable {
     public var reference: ObjectReference
