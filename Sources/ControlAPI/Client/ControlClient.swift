@@ -9,6 +9,10 @@ public struct ControlClient: Sendable {
   /// The generated client, for calls that the functions of this type do not have.
   public let control: Apus_V1_Control.Client<HTTP2ClientTransport.Posix>
 
+  public init(wrapping client: GRPCClient<HTTP2ClientTransport.Posix>) {
+    control = Apus_V1_Control.Client(wrapping: client)
+  }
+
   /// Files of a client's certificate and key, and of the authorities of the server's, all PEM.
   public struct Credentials: Sendable, Equatable {
     public var authorities: String
@@ -34,11 +38,12 @@ public struct ControlClient: Sendable {
   ) async throws -> Result {
     let transport = try transport(address, credentials, group)
     return try await withGRPCClient(transport: transport) { client in
-      try await body(ControlClient(control: Apus_V1_Control.Client(wrapping: client)))
+      try await body(ControlClient(wrapping: client))
     }
   }
 
-  private static func transport(
+  /// What a gRPC client connects with.
+  public static func transport(
     _ address: ControlAddress, _ credentials: Credentials?, _ group: any EventLoopGroup
   ) throws -> HTTP2ClientTransport.Posix {
     let target: any ResolvableTarget

@@ -74,7 +74,7 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     // Afterwards errors are those of a connection that breaks, which HTTP/2 deals with.
     guard identity == nil else { return context.fireErrorCaught(error) }
-    refuse(context, "TLS handshake: \(Self.text(error))")
+    refuse(context, "TLS handshake: \(HandshakeFailure.reason(error))")
   }
 
   private func readCertificate(_ context: ChannelHandlerContext) {
@@ -105,14 +105,6 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     state.refusals.record(
       "connect", by: caller ?? identity?.caller ?? .unknown(at: listener), why: why)
     context.close(promise: nil)
-  }
-
-  /// What TLS found wrong, without anything of what the caller sent.
-  private static func text(_ error: any Error) -> String {
-    if case NIOSSLError.handshakeFailed(let error)? = error as? NIOSSLError {
-      return Refusal.printable("\(error)")
-    }
-    return Refusal.printable("\(error)")
   }
 }
 
