@@ -24,13 +24,23 @@ let package = Package(
     .executable(name: "apus", targets: ["apus"]),
     .executable(name: "apusd", targets: ["apusd"]),
     .executable(name: "apus-vhostd", targets: ["apus-vhostd"]),
+    .executable(name: "apusctl", targets: ["apusctl"]),
+    .library(name: "ControlProtocol", targets: ["ControlProtocol"]),
+    .library(name: "ControlAPI", targets: ["ControlAPI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
@@ -113,6 +123,40 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: slowPath),
+    // The API: what is generated from proto/, and the server and client of it.
+    .target(
+      name: "ControlProtocol",
+      dependencies: [
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      swiftSettings: slowPath),
+    .target(
+      name: "ControlAPI",
+      dependencies: [
+        "ControlProtocol", "Controller", "HostPlan",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: slowPath),
+    .executableTarget(
+      name: "apusctl",
+      dependencies: [
+        "ControlAPI", "ControlProtocol",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: slowPath),
     .target(
       name: "Daemon",
       dependencies: [
@@ -240,6 +284,20 @@ let package = Package(
       name: "confinement-probe", dependencies: ["CConfinement"],
       path: "Tests/confinement-probe",
       cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])]),
+    .testTarget(
+      name: "ControlAPITests",
+      dependencies: [
+        "ControlAPI", "ControlProtocol", "Controller", "apus", "apusctl",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      exclude: ["Peer"]),
     .testTarget(
       name: "VhostBrokerTests", dependencies: ["VhostBroker", "CFileDescriptors", "apus-vhostd"],
       exclude: ["Guest"]),

@@ -13,7 +13,9 @@ struct Apus: ParsableCommand {
         apus replay --rules vpc.yaml --verdicts verdicts.jsonl capture.pcap
       """,
     subcommands: [
-      ReplayCommand.self, RunCommand.self, CheckCommand.self, BenchCommand.self,
+      ReplayCommand.self, RunCommand.self, ApplyCommand.self, DiffCommand.self, GetCommand.self,
+      DeleteCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self,
+      AuditCommand.self, CheckCommand.self, BenchCommand.self,
       SchemaCommand.self, VersionCommand.self, CompletionsCommand.self,
     ])
 

@@ -9,6 +9,8 @@ struct SourceFile {
   /// `Sources` or `Tests`, then the target's folder, then the rest.
   var parts: [String] { path.split(separator: "/").map(String.init) }
   var target: String { parts.count > 2 ? parts[1] : "" }
+  /// Made by a script from something else, which is what people read.
+  var isGenerated: Bool { parts.contains("Generated") }
   var isHot: Bool { parts.first == "Sources" && SourceTree.hotModules.contains(target) }
 
   /// The lines without comments and without what stands in string literals.

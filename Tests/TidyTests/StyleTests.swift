@@ -10,6 +10,7 @@ import Testing
   ]
 
   static func violations(_ file: SourceFile) -> [String] {
+    if file.isGenerated { return [] }
     var found: [String] = []
     for (index, ban) in banned.enumerated() {
       // Comments are searched for notes, code for the others.
