@@ -172,7 +172,8 @@ let package = Package(
     .executableTarget(
       name: "apusd",
       dependencies: [
-        "Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Daemon", "ControlAPI", "Controller", "HostPlan", "VPCModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: slowPath),
     .target(

@@ -12,8 +12,11 @@ public enum Daemon {
   /// SIGTERM and SIGINT end it in order; a second one ends the process at once. On the main thread,
   /// before any other is started.
   ///
+  /// - Parameter control: serves the control API; nil for none.
   /// - Throws: what keeps it from serving; then nothing is left open.
-  public static func run(_ input: DaemonInput, _ options: DaemonOptions) throws(DaemonFailure) {
+  public static func run(
+    _ input: DaemonInput, _ options: DaemonOptions, control: (any ControlPoint)? = nil
+  ) throws(DaemonFailure) {
     let signals = EndSignals()
     let logger = Log.start(options.logLevel)
     let configuration = input.configuration
@@ -38,16 +41,19 @@ public enum Daemon {
     do throws(DaemonFailure) {
       try host.start(neighbors: opened.neighbors)
       do { try succession?.complete() } catch { throw DaemonFailure(error) }
+      // The one before has left the state directory, and no packet is judged yet.
+      try control?.begin(LiveDataPlane(host))
     } catch {
       if host.stop() { host.close() }
       throw error
     }
     host.begin(discardsWaiting: succession?.isSuccessor ?? false)
+    let directories = [directory] + (configuration.control.map { [$0.stateDirectory] } ?? [])
     let confinement =
-      configuration.isConfined ? Confinement(plan, directories: [directory]) : nil
+      configuration.isConfined ? Confinement(plan, directories: directories) : nil
     let session = Session(
       host: host, signals: signals, logger: logger, succession: succession,
-      confinement: confinement)
+      confinement: confinement, control: control)
     try session.serve(metrics: configuration.metrics, broker: &broker)
   }
 
@@ -71,6 +77,7 @@ private struct Session {
   let logger: Logger
   let succession: Succession?
   let confinement: Confinement?
+  let control: (any ControlPoint)?
   let door = ScrapeDoor()
 
   func serve(
@@ -127,6 +134,7 @@ private struct Session {
 
   private func end(_ server: MetricsServer?) throws(DaemonFailure) {
     signals.endAtNext()
+    control?.end()
     guard host.stop() else {
       throw DaemonFailure(
         .defect, what: "workers", why: "did not end within \(HostServer.patience) seconds",

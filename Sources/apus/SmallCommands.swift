@@ -26,9 +26,7 @@ struct VersionCommand: ParsableCommand {
         apus version
       """)
 
-  static let version = "0.1.0"
-
-  func run() { print("apus \(Self.version)") }
+  func run() { print("apus \(ProgramVersion.text)") }
 }
 
 /// Shells that completions exist for.

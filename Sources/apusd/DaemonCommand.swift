@@ -54,7 +54,7 @@ struct DaemonCommand: ParsableCommand {
       print(input.summary)
       return
     }
-    try Daemon.run(input, options)
+    try Daemon.run(input, options, control: ControlHost(input.configuration))
   }
 
   private static func loopback(_ text: String) throws(DaemonFailure) -> LoopbackAddress {

@@ -28,7 +28,10 @@ import Testing
       "CThreads", "CConfinement", "Yams", "Logging", "NIOCore", "NIOPosix", "NIOHTTP1",
       "Synchronization",
     ],
-    "apusd": ["Daemon", "ArgumentParser"],
+    "apusd": [
+      "Daemon", "ControlAPI", "Controller", "HostPlan", "VPCModel", "ArgumentParser", "Dispatch",
+      "FoundationEssentials", "Synchronization",
+    ],
     "VhostBroker": ["CFileDescriptors", "Logging"],
     "apus-vhostd": ["VhostBroker", "ArgumentParser"],
     "CapturePort": ["CCapture"],

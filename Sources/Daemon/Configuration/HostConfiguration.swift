@@ -13,18 +13,22 @@ public struct HostConfiguration: Sendable, Equatable {
   public var runDirectory: String?
   /// Privileges are given up when all ports are open.
   public var isConfined: Bool
+  /// Where the control API is served; nil for nowhere.
+  public var control: ControlPlan?
   /// What is allowed but probably not meant, each with its place.
   public var warnings: [String]
 
   public init(
     plan: HostPlan, rules: [String] = [], metrics: LoopbackAddress? = nil,
-    runDirectory: String? = nil, isConfined: Bool = true, warnings: [String] = []
+    runDirectory: String? = nil, isConfined: Bool = true, control: ControlPlan? = nil,
+    warnings: [String] = []
   ) {
     self.plan = plan
     self.rules = rules
     self.metrics = metrics
     self.runDirectory = runDirectory
     self.isConfined = isConfined
+    self.control = control
     self.warnings = warnings
   }
 }

@@ -6,6 +6,7 @@ extension ObjectFields {
     name: "", required: ["runtime", "guests"],
     optional: [
       "version", "workers", "uplink", "memory", "rules", "metrics", "runDirectory", "confine",
+      "control",
     ])
   static let workers = ObjectFields(
     name: "workers", required: [], optional: ["cores", "count", "poll"])

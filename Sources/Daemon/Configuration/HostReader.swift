@@ -50,6 +50,7 @@ struct HostReader: GuestReading {
     let rules = items(fields["rules"]).compactMap { path($0) }
     let metrics = readMetrics(fields["metrics"])
     let runDirectory = absolutePath(fields["runDirectory"], maximum: 80)
+    let control = readControl(fields["control"], runDirectory: runDirectory)
     let confine = boolean(fields["confine"]) ?? true
     guard let runtime else { return }
     warn(workers: workers.cores.count, uplink, guests, fields)
@@ -57,7 +58,7 @@ struct HostReader: GuestReading {
       plan: HostPlan(
         runtime: runtime, workers: workers, uplink: uplink, guests: guests, memory: memory),
       rules: rules, metrics: metrics, runDirectory: runDirectory, isConfined: confine,
-      warnings: warnings)
+      control: control, warnings: warnings)
   }
 
   // MARK: Guests

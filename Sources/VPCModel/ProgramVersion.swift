@@ -1,0 +1,4 @@
+/// The version of all programs of Apus.
+public enum ProgramVersion {
+  public static let text = "0.1.0"
+}
