@@ -23,6 +23,17 @@ struct KeyPartition: Equatable {
     }
   }
 
+  /// A number by which equal partitions are found; where they collide they are compared.
+  var hash: Int {
+    var hash: UInt64 = 0
+    for (start, result) in zip(starts, results) {
+      let product = (hash ^ UInt64(start) << 32 ^ UInt64(result))
+        .multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+      hash = product.high ^ product.low &+ 1
+    }
+    return Int(truncatingIfNeeded: hash)
+  }
+
   /// The partition in which the first rule of either decides.
   static func merge(_ a: KeyPartition, _ b: KeyPartition) -> KeyPartition {
     merge(a.starts[...], a.results[...], b.starts[...], b.results[...])

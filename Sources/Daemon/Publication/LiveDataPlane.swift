@@ -140,7 +140,8 @@ final class LiveDataPlane: DataPlane {
     let ids = compiled.nicIDs
     let connections = found.records.prefix(limit).map { record in
       ConnectionList.Connection(
-        record, networkInterface: Int(record.entry.nic) < ids.count ? ids[Int(record.entry.nic)] : "",
+        record,
+        networkInterface: Int(record.entry.nic) < ids.count ? ids[Int(record.entry.nic)] : "",
         rule: Int(record.entry.rule) < names.count ? names[Int(record.entry.rule)] : "", now: now)
     }
     return ConnectionList(
