@@ -9,10 +9,33 @@ import Wire
   public var transport: UInt8?
   /// That either end has.
   public var port: UInt16?
-  /// That either end's address is in.
-  public var prefix: IPPrefix?
+  /// That either end's address is in; nil is any.
+  public var addresses: Addresses?
 
   public init() {}
+
+  /// Addresses of one family that share their first bits; as flow keys have them.
+  @frozen public struct Addresses: BitwiseCopyable, Sendable {
+    public var isIPv6: Bool
+    public var high: UInt64
+    public var low: UInt64
+    /// Ones for the bits that count.
+    public var maskHigh: UInt64
+    public var maskLow: UInt64
+
+    public init(isIPv6: Bool, high: UInt64, low: UInt64, maskHigh: UInt64, maskLow: UInt64) {
+      self.isIPv6 = isIPv6
+      self.high = high
+      self.low = low
+      self.maskHigh = maskHigh
+      self.maskLow = maskLow
+    }
+
+    @inline(__always)
+    func contains(_ high: UInt64, _ low: UInt64) -> Bool {
+      (high ^ self.high) & maskHigh | (low ^ self.low) & maskLow == 0
+    }
+  }
 }
 
 /// A connection as it was when it was asked for.
@@ -112,15 +135,9 @@ extension Worker {
     {
       return false
     }
-    guard let prefix = filter.prefix else { return true }
-    let local =
-      key.isIPv6
-      ? IPAddress(v6: key.localHigh, key.localLow)
-      : IPAddress(v4: UInt32(truncatingIfNeeded: key.localLow))
-    let remote =
-      key.isIPv6
-      ? IPAddress(v6: key.remoteHigh, key.remoteLow)
-      : IPAddress(v4: UInt32(truncatingIfNeeded: key.remoteLow))
-    return prefix.contains(local) || prefix.contains(remote)
+    guard let addresses = filter.addresses else { return true }
+    return addresses.isIPv6 == key.isIPv6
+      && (addresses.contains(key.localHigh, key.localLow)
+        || addresses.contains(key.remoteHigh, key.remoteLow))
   }
 }

@@ -52,6 +52,7 @@ struct ClassifierBuilder {
     var classOfRule = [TableIndex](repeating: .none, count: rules.count)
     let ruleIndices = pairs.map(\.rule)
     entries.reserveCapacity(pairs.count)
+    classesByContent.reserveCapacity(classes.count + rules.count)
     var index = 0
     while index < pairs.count {
       let prefix = pairs[index].prefix

@@ -16,6 +16,8 @@ struct KeyPartition: Equatable {
   ///
   /// - Parameter intervals: ascending, with a gap between any two.
   init(_ intervals: [ClosedRange<UInt32>], result: UInt32) {
+    starts.reserveCapacity(2 * intervals.count + 1)
+    results.reserveCapacity(2 * intervals.count + 1)
     append(0, 0)
     for interval in intervals {
       append(interval.lowerBound, result)

@@ -14,15 +14,19 @@ extension FlowFilter {
     }
     transport = filter.protocolNumber
     port = filter.port
-    if let text = filter.address {
-      if let prefix = IPPrefix(text) {
-        self.prefix = prefix
-      } else if let address = IPAddress(text) {
-        prefix = IPPrefix(address, length: address.family.bitWidth)
-      } else {
-        return nil
-      }
-    }
+    guard let text = filter.address else { return }
+    guard let prefix = IPPrefix(text) ?? IPAddress(text).map({ IPPrefix($0) }) else { return nil }
+    let mask = IPPrefix.mask(family: prefix.family, length: prefix.length)
+    addresses = Addresses(
+      isIPv6: prefix.family == .v6, high: prefix.address.high, low: prefix.address.low,
+      maskHigh: mask.high, maskLow: mask.low)
+  }
+}
+
+extension IPPrefix {
+  /// The prefix of one address.
+  fileprivate init(_ address: IPAddress) {
+    self.init(address, length: address.family.bitWidth)
   }
 }
 
