@@ -14,11 +14,14 @@ public struct TableFollowing: BitwiseCopyable, Sendable {
   public internal(set) var swept: UInt32 = 0
 
   /// Whether `Worker.sweep` has something left to do.
-  @inlinable public var isSweeping: Bool { part != .done }
+  @inlinable public var isSweeping: Bool {
+    if case .done = part { return false }
+    return true
+  }
 }
 
 /// What a sweep goes through, in this order.
-@usableFromInline enum SweepPart: UInt8, BitwiseCopyable, Sendable {
+@frozen @usableFromInline enum SweepPart: BitwiseCopyable, Sendable {
   case flows, datagrams, nics, hits, done
 }
 
@@ -95,6 +98,7 @@ extension Worker {
     following.cursor = 0
   }
 
+  @inline(__always)
   private mutating func sweepFlows(_ tables: borrowing RuleTables) {
     let end = min(following.cursor &+ Self.sweepStep, Int(flows.highWater))
     while following.cursor < end {
@@ -111,6 +115,7 @@ extension Worker {
     if following.cursor >= Int(flows.highWater) { go(to: .datagrams) }
   }
 
+  @inline(__always)
   private mutating func sweepDatagrams(_ tables: borrowing RuleTables) {
     let end = min(following.cursor &+ Self.sweepStep, Int(fragments.highWater))
     while following.cursor < end {
@@ -123,6 +128,7 @@ extension Worker {
     if following.cursor >= Int(fragments.highWater) { go(to: .nics) }
   }
 
+  @inline(__always)
   private mutating func sweepNICs(_ tables: borrowing RuleTables) {
     guard following.cursor < tables.retiredNICs.count else { return go(to: .hits) }
     let nic = tables.retiredNICs[following.cursor]
@@ -144,6 +150,7 @@ extension Worker {
     }
   }
 
+  @inline(__always)
   private mutating func sweepHits(_ tables: borrowing RuleTables) {
     let end = min(following.cursor &+ Self.sweepStep / 8, tables.retiredRules.count)
     while following.cursor < end {

@@ -105,7 +105,21 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     io.flush()
     wakeOthers()
     if now >= nextPublication { unsafe publishCounters(tables) }
-    return work > 0 || isSweeping
+    let question = unsafe shared.inspection(index).load()
+    if let question = unsafe question { unsafe answer(question) }
+    return unsafe work > 0 || isSweeping || question != nil
+  }
+
+  /// Goes on with a question about connections.
+  @unsafe @inlinable @inline(never)
+  mutating func answer(_ question: UnsafePointer<FlowInspection>) {
+    // SAFETY: until it is done the question is this worker's alone.
+    let question = unsafe UnsafeMutablePointer(mutating: question)
+    // Taken away first: who asked may free it as soon as it is done.
+    if unsafe question.pointee.isNextStepLast(engine.flows.highWater) {
+      shared.endInspection(index)
+    }
+    unsafe question.pointee.advance(&engine, now: now)
   }
 
   /// Has the engine follow these tables with what it keeps, a bounded step in each round.

@@ -38,7 +38,7 @@ public struct WorkerShared: @unchecked Sendable {
     self.clock = clock
     counters = LiveCounters(workers: workers, portCount: portCount, nicCapacity: nicCapacity)
     sleepers = Sleepers(count: workers + 1)
-    control = SharedMemory(lines: 3 + 2 * workers)
+    control = SharedMemory(lines: 3 + 3 * workers)
     quiescent = QuiescentState(readers: workers)
     // SAFETY: every ring and channel is initialised here, and freed in `deallocate`.
     unsafe crossings = .allocate(capacity: workers * workers)
@@ -165,6 +165,29 @@ public struct WorkerShared: @unchecked Sendable {
     precondition(UInt(bitPattern: worker) < UInt(bitPattern: workers))
     // SAFETY: the number was checked.
     return unsafe channels[worker]
+  }
+
+  // MARK: Questions
+
+  /// Where a worker finds the question that it shall answer.
+  @inlinable @inline(__always)
+  func inspection(_ worker: Int) -> PublishedPointer<FlowInspection> {
+    PublishedPointer(control.line(3 + 2 * workers + worker))
+  }
+
+  /// The worker has taken its question; on the worker's thread.
+  @inlinable @inline(__always)
+  func endInspection(_ worker: Int) { control.line(3 + 2 * workers + worker).store(0) }
+
+  /// Asks a worker; nothing, and false, when it still answers another question.
+  ///
+  /// - Parameter question: stays where it is until it is done.
+  @unsafe public func inspect(worker: Int, _ question: UnsafePointer<FlowInspection>) -> Bool {
+    // SAFETY: the control side asks on one thread; the worker only takes questions away.
+    guard unsafe inspection(worker).load() == nil else { return false }
+    unsafe inspection(worker).publish(question)
+    wake(worker)
+    return true
   }
 
   // MARK: Ends of workers

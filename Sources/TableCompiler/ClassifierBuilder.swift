@@ -48,21 +48,31 @@ struct ClassifierBuilder {
     var entries: [(prefix: IPPrefix, value: UInt32)] = []
     var enclosing: [(prefix: IPPrefix, value: UInt32)] = []
     var known: [Recipe: TableIndex] = [:]
+    // Most prefixes are named by one rule and enclosed by none: these need no dictionary.
+    var classOfRule = [TableIndex](repeating: .none, count: rules.count)
     let ruleIndices = pairs.map(\.rule)
+    entries.reserveCapacity(pairs.count)
+    classesByContent.reserveCapacity(classes.count + rules.count)
     var index = 0
     while index < pairs.count {
       let prefix = pairs[index].prefix
       let start = index
       while index < pairs.count && pairs[index].prefix == prefix { index += 1 }
       while let last = enclosing.last, !last.prefix.contains(prefix) { enclosing.removeLast() }
-      let recipe = Recipe(
-        parent: enclosing.last?.value ?? .none, rules: ruleIndices[start..<index])
       let value: TableIndex
-      if let same = known[recipe] {
-        value = same
+      if enclosing.isEmpty && index - start == 1 {
+        let rule = Int(ruleIndices[start])
+        if classOfRule[rule] == .none { classOfRule[rule] = try addClass(rules[rule].partition) }
+        value = classOfRule[rule]
       } else {
-        value = try addClass(recipe, rules)
-        known[recipe] = value
+        let recipe = Recipe(
+          parent: enclosing.last?.value ?? .none, rules: ruleIndices[start..<index])
+        if let same = known[recipe] {
+          value = same
+        } else {
+          value = try addClass(recipe, rules)
+          known[recipe] = value
+        }
       }
       entries.append((prefix, value))
       enclosing.append((prefix, value))
@@ -114,10 +124,7 @@ struct ClassifierBuilder {
   private mutating func addClass(
     _ partition: KeyPartition
   ) throws(TableCompilerError) -> TableIndex {
-    var hasher = Hasher()
-    hasher.combine(partition.starts)
-    hasher.combine(partition.results)
-    let hash = hasher.finalize()
+    let hash = partition.hash
     if let index = classesByContent[hash] {
       let range = Self.indices(classes[Int(index)])
       if starts[range].elementsEqual(partition.starts)

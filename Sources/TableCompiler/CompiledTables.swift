@@ -93,6 +93,11 @@ public final class CompiledTables: @unchecked Sendable {
     locations === other.locations && topology === other.topology
   }
 
+  /// Whether groups, and which interfaces have them, are the same as in other tables.
+  public func hasRules(of other: CompiledTables) -> Bool {
+    topology === other.topology && groups.elementsEqual(other.groups) { $0 === $1 }
+  }
+
   /// Whether tunnel endpoints are the same as in other tables, number by number.
   public func hasEndpoints(of other: CompiledTables) -> Bool {
     locations === other.locations

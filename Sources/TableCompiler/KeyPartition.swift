@@ -16,11 +16,24 @@ struct KeyPartition: Equatable {
   ///
   /// - Parameter intervals: ascending, with a gap between any two.
   init(_ intervals: [ClosedRange<UInt32>], result: UInt32) {
+    starts.reserveCapacity(2 * intervals.count + 1)
+    results.reserveCapacity(2 * intervals.count + 1)
     append(0, 0)
     for interval in intervals {
       append(interval.lowerBound, result)
       if interval.upperBound < ClassifierKey.last { append(interval.upperBound + 1, 0) }
     }
+  }
+
+  /// A number by which equal partitions are found; where they collide they are compared.
+  var hash: Int {
+    var hash: UInt64 = 0
+    for (start, result) in zip(starts, results) {
+      let product = (hash ^ UInt64(start) << 32 ^ UInt64(result))
+        .multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+      hash = product.high ^ product.low &+ 1
+    }
+    return Int(truncatingIfNeeded: hash)
   }
 
   /// The partition in which the first rule of either decides.

@@ -12,13 +12,17 @@ struct BenchCommand: ParsableCommand {
                 for established UDP flows of 64-byte frames, in memory, on one core
       workers   two live workers against one, with frames of flows that each owns, and of all flows
       latency   from ring to ring through a live worker at half its load
+      push      a change of the rules under load: time to the first packet judged by it
+      memory    bytes of a connection, an idle interface, a rule, a route, a mapping
 
       Example: the full pipeline with a thousand and a million flows
 
         apus bench pipeline --flows 1000 --flows 1000000
       """)
 
-  enum Name: String, CaseIterable, ExpressibleByArgument { case pipeline, workers, latency }
+  enum Name: String, CaseIterable, ExpressibleByArgument {
+    case pipeline, workers, latency, push, memory
+  }
 
   @Argument(help: "What to measure (default: everything).")
   var names: [Name] = []
@@ -66,6 +70,17 @@ struct BenchCommand: ParsableCommand {
       var benchmark = LatencyBenchmark()
       benchmark.runs = runs
       for result in try benchmark.run() { add(result) }
+    }
+    if chosen.contains(.push) {
+      for change in PushBenchmark.Change.allCases {
+        var benchmark = PushBenchmark()
+        benchmark.change = change
+        if change != .rule { benchmark.pushes = max(3, runs) }
+        for result in try benchmark.run() { add(result) }
+      }
+    }
+    if chosen.contains(.memory) {
+      for result in try MemoryBenchmark().run() { add(result) }
     }
     if json { print("[" + results.map(\.json).joined(separator: ",\n ") + "]") }
   }

@@ -29,7 +29,9 @@ import Wire
           vhostUser: {socket: /r/a, listens: true, broker: false, packed: true, offload: false, mtu: 9000}
           queues: 2
         - {eni: b, device: "net_tap0,iface=x"}
-      memory: {flows: 2048, buffersPerGuest: 512, buffersForUplink: 1024, hugepages: false, megabytes: 64}
+      memory:
+        {flows: 2048, nics: 16, rules: 500, buffersPerGuest: 512, buffersForUplink: 1024,
+        hugepages: false, megabytes: 64}
       rules: [vpc.yaml, /etc/apus/more.yaml]
       metrics: "[::1]:9101"
       runDirectory: /run/other
@@ -48,7 +50,7 @@ import Wire
       ],
       memory: MemoryPlan(
         flows: 2048, buffersPerGuest: 512, buffersForUplink: 1024, usesHugePages: false,
-        megabytes: 64))
+        megabytes: 64, networkInterfaces: 16, rules: 500))
     #expect(
       try configuration
         == HostConfiguration(

@@ -113,10 +113,18 @@ import Wire
     #expect(throws: TableCompilerError.capacity(of: "rules", count: 9, limit: 7)) {
       try generations.next(model)
     }
-    // An interface in place of another has to wait for the workers.
+    // One in place of another needs a third number, until workers have cleaned up.
     model = Self.model()
     model.networkInterfaces[0] = Self.interface("eni-c", 2)
-    #expect(throws: TableCompilerError.awaitsWorkers) { try generations.next(model) }
+    #expect(throws: TableCompilerError.capacity(of: "network interfaces", count: 3, limit: 2)) {
+      try generations.next(model)
+    }
+    let newcomer = model.networkInterfaces.removeFirst()
+    try generations.next(model)
+    model.networkInterfaces.append(newcomer)
+    #expect(throws: TableCompilerError.awaitsWorkers) { try generations.next(model, swept: 1) }
+    try generations.next(model, swept: 2)
+    #expect(generations.compiled.slot(ofInterface: "eni-c") == 0)
   }
 
   @Test func `rules keep their numbers`() throws {

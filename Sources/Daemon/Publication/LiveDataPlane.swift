@@ -22,6 +22,7 @@ final class LiveDataPlane: DataPlane {
   private let inUse: TablesInUse
   private let queue: PublicationQueue
   private let sampler: HostSampler
+  private let inspector: ConnectionInspector
 
   /// - Parameter server: whose first tables are published.
   init(_ server: HostServer) {
@@ -33,6 +34,7 @@ final class LiveDataPlane: DataPlane {
     inUse = server.inUse
     queue = server.queue
     sampler = HostSampler(server)
+    inspector = ConnectionInspector(shared: server.shared)
   }
 
   // MARK: Publication
@@ -49,13 +51,27 @@ final class LiveDataPlane: DataPlane {
       throw .workersDoNotPass(seconds: HostServer.publicationPatience)
     }
     inUse.replace(with: compiled, number: state.generation)
-    return PublishReport(tableBytes: compiled.byteCount)
+    // Counted afterwards, so that no packet waits for it. What `cut` has ended by then is missing.
+    let affected =
+      compiled.hasRules(of: previous) ? [:] : await affected(by: compiled, after: previous)
+    return PublishReport(affectedConnections: affected, tableBytes: compiled.byteCount)
   }
 
   func preview(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport {
     try check(state)
-    let compiled = try await compile(state, after: inUse.current)
-    return PublishReport(tableBytes: compiled.byteCount)
+    let current = inUse.current
+    let compiled = try await compile(state, after: current)
+    return PublishReport(
+      affectedConnections: await affected(by: compiled, after: current),
+      tableBytes: compiled.byteCount)
+  }
+
+  /// Live connections that tables would refuse; none when a worker does not say in time.
+  private func affected(
+    by next: CompiledTables, after current: CompiledTables
+  ) async -> [String: Int] {
+    await inspector.refused(
+      by: next, current: current, nicCapacity: plan.memory.networkInterfaces) ?? [:]
   }
 
   /// Refuses what cannot change while the ports are open.
@@ -115,7 +131,21 @@ final class LiveDataPlane: DataPlane {
   func counters() async -> HostCounters { sampler.counters() }
 
   func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionList {
-    ConnectionList()
+    let compiled = inUse.current
+    guard limit > 0, let flows = FlowFilter(filter, compiled),
+      let found = await inspector.list(flows, limit: limit)
+    else { return ConnectionList() }
+    let now = shared.clock.now()
+    let names = compiled.ruleNames
+    let ids = compiled.nicIDs
+    let connections = found.records.prefix(limit).map { record in
+      ConnectionList.Connection(
+        record,
+        networkInterface: Int(record.entry.nic) < ids.count ? ids[Int(record.entry.nic)] : "",
+        rule: Int(record.entry.rule) < names.count ? names[Int(record.entry.rule)] : "", now: now)
+    }
+    return ConnectionList(
+      connections: Array(connections), isCut: found.isCut || found.records.count > limit)
   }
 }
 

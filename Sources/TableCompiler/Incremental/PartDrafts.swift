@@ -27,7 +27,7 @@ struct PartDrafts {
   mutating func addRules(
     _ model: VPCModel, _ peers: PeerPrefixes, after previous: CompiledTables?
   ) throws(TableCompilerError) {
-    let knownGroups = PartLookup(previous?.groups ?? []) { $0.source.id }
+    var knownGroups = PartLookup(previous?.groups ?? []) { $0.source.id }
     for (index, group) in model.securityGroups.enumerated() {
       if let known = knownGroups.find(group.id, at: index), known.source == .group(group),
         try peers.areUnchanged(known)
@@ -37,7 +37,7 @@ struct PartDrafts {
         add(try RuleDraft(group, peers: try peers.peers(of: group)), to: \.groups)
       }
     }
-    let knownACLs = PartLookup(previous?.acls ?? []) { $0.source.id }
+    var knownACLs = PartLookup(previous?.acls ?? []) { $0.source.id }
     for (index, acl) in model.networkACLs.enumerated() {
       if let known = knownACLs.find(acl.id, at: index), known.source == .acl(acl) {
         add(known, to: \.acls)
@@ -94,7 +94,7 @@ struct PartDrafts {
     _ model: VPCModel, _ names: ModelNames, _ interfaces: SlotTable<InterfaceKey>,
     after previous: CompiledTables?
   ) throws(TableCompilerError) -> [String: TableIndex] {
-    let known = PartLookup(previous?.routeTables ?? []) { $0.id }
+    var known = PartLookup(previous?.routeTables ?? []) { $0.id }
     let resolver = RouteResolver(model: model, names: names, interfaces: interfaces)
     for (index, table) in model.routeTables.enumerated() {
       let vpc = model.vpcs[Int(try names.vpcs[table.vpc])]
@@ -154,23 +154,24 @@ struct PartLookup<Part> {
   private let parts: [Part]
   private var isTaken: [Bool]
   private let id: (Part) -> String
-  private let places: [String: Int]
+  /// Made when a part is somewhere else for the first time.
+  private lazy var places = Dictionary(
+    parts.enumerated().map { (id($0.element), $0.offset) }, uniquingKeysWith: { first, _ in first })
 
   init(_ parts: [Part], id: @escaping (Part) -> String) {
     self.parts = parts
     self.id = id
     isTaken = [Bool](repeating: false, count: parts.count)
-    places = Dictionary(
-      parts.enumerated().map { (id($0.element), $0.offset) },
-      uniquingKeysWith: { first, _ in first })
   }
 
-  private func place(_ name: String, at index: Int) -> Int? {
+  private mutating func place(_ name: String, at index: Int) -> Int? {
     if index < parts.count, id(parts[index]) == name { return index }
-    return places[name]
+    return parts.isEmpty ? nil : places[name]
   }
 
-  func find(_ name: String, at index: Int) -> Part? { place(name, at: index).map { parts[$0] } }
+  mutating func find(_ name: String, at index: Int) -> Part? {
+    place(name, at: index).map { parts[$0] }
+  }
 
   mutating func remove(_ name: String, at index: Int) {
     if let place = place(name, at: index) { isTaken[place] = true }

@@ -39,15 +39,18 @@ struct PeerPrefixes: Sendable {
   /// The prefixes of all that a group's rules name, by `RulePeer.key`.
   func peers(of group: SecurityGroup) throws(TableCompilerError) -> [String: [IPPrefix]] {
     var found: [String: [IPPrefix]] = [:]
-    for rules in [group.ingress, group.egress] {
-      for rule in rules {
-        for peer in rule.peers {
-          guard let key = peer.key, found[key] == nil else { continue }
-          found[key] = try prefixes(peer)
-        }
-      }
-    }
+    for rule in group.ingress { try add(rule, to: &found) }
+    for rule in group.egress { try add(rule, to: &found) }
     return found
+  }
+
+  private func add(
+    _ rule: SecurityGroupRule, to found: inout [String: [IPPrefix]]
+  ) throws(TableCompilerError) {
+    for peer in rule.peers {
+      guard let key = peer.key, found[key] == nil else { continue }
+      found[key] = try prefixes(peer)
+    }
   }
 
   private func prefixes(_ peer: RulePeer) throws(TableCompilerError) -> [IPPrefix] {

@@ -17,6 +17,7 @@ struct RuleDraft {
   init(_ group: SecurityGroup, peers: [String: [IPPrefix]]) throws(TableCompilerError) {
     source = .group(group)
     self.peers = peers
+    names.reserveCapacity(group.ingress.count + group.egress.count)
     let ingress = rules(group.ingress)
     let egress = rules(group.egress)
     openBits = Self.openBits(ingress, .ingress) | Self.openBits(egress, .egress)

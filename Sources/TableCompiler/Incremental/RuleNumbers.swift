@@ -20,7 +20,7 @@ struct RuleNumbers: Sendable {
   init(capacity: Int) { self.capacity = capacity }
 
   /// Numbers for some rules.
-  mutating func take(_ amount: Int) throws(TableCompilerError) -> [UInt32] {
+  mutating func take(_ amount: Int, generation: UInt32) throws(TableCompilerError) -> [UInt32] {
     var taken: [UInt32] = []
     taken.reserveCapacity(amount)
     while taken.count < amount {
@@ -28,8 +28,8 @@ struct RuleNumbers: Sendable {
         taken.append(number)
       } else {
         guard Int(end) < capacity else {
-          if !retired.isEmpty { throw .awaitsWorkers }
-          throw .capacity(of: "rules", count: count + amount, limit: capacity - 1)
+          if retired.contains(where: { $0.generation < generation }) { throw .awaitsWorkers }
+          throw .capacity(of: "rules", count: Int(end) + amount, limit: capacity - 1)
         }
         taken.append(end)
         end += 1
@@ -68,7 +68,8 @@ struct RuleNumbers: Sendable {
       }
       retire(leftover.values.sorted(), generation: generation)
     }
-    for (index, number) in zip(missing, try take(missing.count)) { assigned[index] = number }
+    let taken = try take(missing.count, generation: generation)
+    for (index, number) in zip(missing, taken) { assigned[index] = number }
     return assigned
   }
 

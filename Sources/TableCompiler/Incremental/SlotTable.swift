@@ -62,8 +62,9 @@ struct SlotTable<Key: Hashable & Sendable>: Sendable {
       return
     }
     guard owners.count < capacity else {
-      if !retired.isEmpty { throw .awaitsWorkers }
-      throw .capacity(of: kind, count: slots.count + 1, limit: capacity)
+      // Slots that are left only now are not free before workers have seen it.
+      if retired.contains(where: { $0.generation < generation }) { throw .awaitsWorkers }
+      throw .capacity(of: kind, count: owners.count + 1, limit: capacity)
     }
     slots[key] = TableIndex(owners.count)
     owners.append(key)

@@ -1,0 +1,241 @@
+import CDataplane
+import Datapath
+import Glibc
+import Live
+import LockFree
+import TableCompiler
+import Tables
+import VPCModel
+import Wire
+
+/// How long a change of the model takes until the first packet is judged by it, while a worker
+/// carries all the traffic that it can.
+///
+/// The clock runs from the call that compiles the changed model to the moment when a frame leaves
+/// that only the new generation allows.
+public struct PushBenchmark {
+  /// What is changed.
+  public enum Change: String, Sendable, CaseIterable {
+    /// One rule among 100,000: 100 groups of 1,000.
+    case rule
+    /// All rules of a group of 100,000.
+    case group
+    /// One mapping among 1,000,000.
+    case mapping
+  }
+
+  public var flows = 10_000
+  public var change = Change.rule
+  /// Pushes that are timed.
+  public var pushes = 200
+
+  public init() {}
+
+  /// Measures microseconds from push to first packet, the dip of the rate, and what was lost.
+  ///
+  /// - Throws: `TableCompilerError` when the model cannot be compiled, which is a defect.
+  public func run() throws(TableCompilerError) -> [BenchmarkResult] {
+    var host = try PushHost(PushModel(change))
+    let signals = PushSignals()
+    defer { signals.deallocate() }
+    let (shared, flows) = (host.shared, flows)
+    let thread = LiveBenchmark.thread(processor: 1) {
+      var configuration = WorkerConfiguration(flowCapacity: 1 << 18)
+      configuration.fragmentCapacity = 64
+      let engine = Worker(
+        configuration: configuration, nicCapacity: PushHost.capacity.networkInterfaces,
+        ruleCapacity: PushHost.capacity.ruleNumbers)
+      var worker = LiveWorker(
+        index: 0, io: PushPorts(flows: flows, signals: signals), engine: engine, shared: shared)
+      worker.run()
+    }
+    _ = Processors.pin(0)
+    usleep(500_000)
+    var samples: [Double] = []
+    var compiling: [Double] = []
+    let ticks = Self.ticksPerMicrosecond()
+    let quiet = rate(signals, milliseconds: 500)
+    let (sentBefore, began) = (signals.sent, apus_monotonic_time())
+    for push in 0..<pushes {
+      let timing = try host.push(push, signals)
+      samples.append(Double(timing.first - timing.start) / ticks)
+      compiling.append(Double(timing.compiling) / 1_000)
+      if change == .rule { usleep(10_000) }
+    }
+    let busy =
+      Double(signals.sent - sentBefore) * 1_000 / Double(apus_monotonic_time() - began)
+    shared.stop()
+    pthread_join(thread, nil)
+    let lost = Double(signals.offered - signals.sent)
+    host.close()
+    return results(samples, compiling, dip: 100 * (1 - busy / quiet), lost: lost, rate: quiet)
+  }
+
+  private func results(
+    _ samples: [Double], _ compiling: [Double], dip: Double, lost: Double, rate: Double
+  ) -> [BenchmarkResult] {
+    let parameters = [("change", change.rawValue), ("flows", "\(flows)")]
+    func part(_ part: Double, _ name: String, of values: [Double]) -> BenchmarkResult {
+      let sorted = values.sorted()
+      let value = sorted[Int(Double(sorted.count - 1) * part)]
+      var result = BenchmarkResult(
+        name: name, unit: "us", samples: values, parameters: parameters)
+      result.value = value
+      return result
+    }
+    return [
+      part(0.5, "push-p50", of: samples), part(0.99, "push-p99", of: samples),
+      part(0.5, "push-compile-cpu-p50", of: compiling),
+      BenchmarkResult(
+        name: "push-dip", unit: "% of \((rate * 10).rounded() / 10) Mpps", samples: [dip],
+        parameters: parameters),
+      BenchmarkResult(name: "push-lost", unit: "packets", samples: [lost], parameters: parameters),
+    ]
+  }
+
+  /// Million packets a second.
+  private func rate(_ signals: PushSignals, milliseconds: UInt32) -> Double {
+    let (before, began) = (signals.sent, apus_monotonic_time())
+    usleep(milliseconds * 1_000)
+    return Double(signals.sent - before) * 1_000 / Double(apus_monotonic_time() - began)
+  }
+
+  private static func ticksPerMicrosecond() -> Double {
+    let (time, tsc) = (apus_monotonic_time(), apus_tsc())
+    usleep(50_000)
+    return Double(apus_tsc() - tsc) * 1_000 / Double(apus_monotonic_time() - time)
+  }
+}
+
+/// The control side of a host: compiles and publishes as the daemon does.
+struct PushHost: ~Copyable {
+  struct Timing {
+    /// When the push began and when the first packet left, by the time stamp counter.
+    var start: UInt64
+    var first: UInt64
+    /// Nanoseconds of processor time that compiling took.
+    var compiling: UInt64
+  }
+
+  static let capacity = TableCapacity(networkInterfaces: 64, rules: 1 << 18)
+
+  let shared: WorkerShared
+  private var model: PushModel
+  private var compiled: CompiledTables
+
+  init(_ model: PushModel) throws(TableCompilerError) {
+    self.model = model
+    compiled = try TableCompiler.compile(
+      model.model, CompileRequest(generation: 2, capacity: Self.capacity))
+    shared = WorkerShared(
+      workers: 1, portCount: 2, nicCapacity: Self.capacity.networkInterfaces, isBusyPolling: true)
+    let first = LiveTables(
+      rules: compiled.tables, portCount: 2, uplinkMAC: MACAddress(0x02AA_0000_0001))
+    first.connect(port: 1, nic: 0)
+    for endpoint in 0..<compiled.tables.endpoints.count {
+      first.nextHops.set(TableIndex(endpoint), MACAddress(0x02AA_0000_00FE))
+    }
+    _ = shared.publish(first)
+  }
+
+  /// Publishes the next change and waits for the first packet that needs it.
+  mutating func push(_ number: Int, _ signals: PushSignals) throws(TableCompilerError) -> Timing {
+    model.change(number)
+    // Nothing is awaited while what was seen before is forgotten.
+    signals.awaited = 0
+    usleep(1_000)
+    signals.seen = 0
+    signals.awaited = UInt64(PushPorts.probePort + number & 1)
+    let start = apus_tsc()
+    let began = Self.processorTime()
+    var request = CompileRequest(
+      generation: UInt32(truncatingIfNeeded: shared.nextGeneration), capacity: Self.capacity,
+      previous: compiled)
+    request.swept = shared.sweptGeneration
+    request.cutsConnections = true
+    let next = try TableCompiler.compile(model.model, request)
+    let compiling = Self.processorTime() - began
+    let tables = LiveTables(
+      rules: next.tables, portCount: 2, uplinkMAC: MACAddress(0x02AA_0000_0001))
+    tables.connect(port: 1, nic: 0)
+    shared.copyNextHops(to: tables)
+    let isPublished = shared.publish(tables)
+    precondition(isPublished)
+    compiled = next
+    while signals.seen == 0 { apus_pause() }
+    return Timing(start: start, first: signals.seen, compiling: compiling)
+  }
+
+  /// Nanoseconds that this thread has run: time that others took is not in it.
+  private static func processorTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  consuming func close() { shared.deallocate() }
+}
+
+/// The benchmark's model with many rules or mappings, of which some change with every push.
+struct PushModel {
+  private(set) var model = BenchmarkModel.make()
+  private let kind: PushBenchmark.Change
+
+  private static let probes = IPPrefix(IPAddress(v4: 0x0A01_0000), length: 16)
+
+  init(_ kind: PushBenchmark.Change) {
+    self.kind = kind
+    model.vpcs[0].cidrs.append(Self.probes)
+    model.mappings.append(
+      Mapping(
+        vpc: "vpc", address: PushPorts.probeDestination, host: IPAddress(v4: 0xC000_0210),
+        mac: MACAddress(0x0200_0002_0000)))
+    let groups = kind == .rule ? 100 : 1
+    let rules = kind == .group ? 100_000 : 1_000
+    for group in 0..<groups {
+      let id = "many-\(group)"
+      model.securityGroups.append(
+        SecurityGroup(
+          id: id, vpc: "vpc", ingress: [], egress: (0..<rules).map { Self.rule(id, $0, 0) }))
+    }
+    model.networkInterfaces[0].securityGroups.append("many-0")
+    if kind == .mapping {
+      for index in 0..<1_000_000 {
+        model.mappings.append(
+          Mapping(
+            vpc: "vpc", address: IPAddress(v4: 0x0A10_0000 + UInt32(index)),
+            host: IPAddress(v4: 0xC000_0210 + UInt32(index % 16)),
+            mac: MACAddress(0x0200_0100_0000 + UInt64(index))))
+      }
+    }
+    change(1)
+  }
+
+  /// A rule for one port of some addresses that no frame is sent to.
+  private static func rule(_ group: String, _ index: Int, _ shift: Int) -> SecurityGroupRule {
+    let port = UInt16(1 + (index + shift) % 50_000)
+    let prefix = IPPrefix(IPAddress(v4: 0x0A40_0000 + UInt32(index) << 4), length: 28)
+    return SecurityGroupRule(
+      id: "\(group)/egress/\(index)",
+      match: TrafficMatch(protocolNumber: IPProtocol.tcp, ports: [port...port]),
+      peers: [.cidr(prefix)])
+  }
+
+  /// Lets probes to another port pass, and changes what the benchmark is about.
+  mutating func change(_ number: Int) {
+    if kind == .group {
+      for index in model.securityGroups[1].egress.indices {
+        model.securityGroups[1].egress[index] = Self.rule("many-0", index, number & 1)
+      }
+    }
+    if kind == .mapping {
+      let last = model.mappings.count - 1
+      model.mappings[last].mac = MACAddress(UInt64(0x0200_0200_0000 + number))
+    }
+    let port = UInt16(PushPorts.probePort + number & 1)
+    model.securityGroups[1].egress[500] = SecurityGroupRule(
+      id: "many-0/egress/500",
+      match: TrafficMatch(protocolNumber: IPProtocol.udp, ports: [port...port]),
+      peers: [.cidr(Self.probes)])
+  }
+}

@@ -1,0 +1,79 @@
+import Datapath
+import LockFree
+import Tables
+
+/// A question to one worker about its connections: which they are, or how many of them other tables
+/// would refuse.
+///
+/// Made by the control side, given to the worker by `WorkerShared.inspect`, and freed when it is
+/// done. The worker looks at some records between two bursts.
+@safe
+public struct FlowInspection: ~Copyable {
+  let filter: FlowFilter
+  let records: WorkerMemory<FlowRecord>
+  /// Refused connections by NIC.
+  let refused: WorkerMemory<UInt64>
+  /// The tables that are asked; nil for a list.
+  let tables: UnsafePointer<LiveTables>?
+  /// Zero until the worker is done.
+  private let progress: SharedMemory
+  /// Where the worker goes on.
+  var cursor: UInt32 = 0
+  var count = 0
+
+  /// Asks for connections.
+  ///
+  /// - Parameter limit: of those that are copied.
+  public init(listing filter: FlowFilter, limit: Int) {
+    self.filter = filter
+    records = WorkerMemory(count: limit)
+    refused = WorkerMemory(count: 0)
+    // SAFETY: nothing is led to.
+    unsafe tables = nil
+    progress = SharedMemory(lines: 1)
+  }
+
+  /// Asks how many connections other tables would refuse.
+  ///
+  /// - Parameter tables: stay until the worker is done.
+  @unsafe public init(refusedBy tables: UnsafePointer<LiveTables>, nicCapacity: Int) {
+    filter = FlowFilter()
+    records = WorkerMemory(count: 0)
+    refused = WorkerMemory(count: nicCapacity)
+    unsafe self.tables = unsafe tables
+    progress = SharedMemory(lines: 1)
+  }
+
+  deinit {
+    records.deallocate()
+    refused.deallocate()
+    progress.deallocate()
+  }
+
+  /// Whether there is no step after the next one.
+  @usableFromInline func isNextStepLast(_ highWater: UInt32) -> Bool {
+    Int(cursor) &+ Worker.inspectionStep >= Int(highWater)
+  }
+
+  /// The worker's next step. Nothing of this may be touched after the last one.
+  @usableFromInline mutating func advance(_ engine: inout Worker, now: UInt64) {
+    if let tables = unsafe tables {
+      // SAFETY: whoever asked keeps the tables.
+      unsafe engine.countRefusedFlows(&cursor, by: tables.pointee.rules, now: now, into: refused)
+    } else {
+      engine.listFlows(&cursor, matching: filter, now: now, into: records, count: &count)
+    }
+    if cursor == .none { progress.line(0).store(1) }
+  }
+
+  // MARK: Control side
+
+  /// Whether the worker has looked at all its connections; only then the rest may be asked.
+  public var isDone: Bool { progress.line(0).load() != 0 }
+  /// Whether more connections match than were copied.
+  public var isCut: Bool { count > records.count }
+  public var recordCount: Int { min(count, records.count) }
+  public func record(_ index: Int) -> FlowRecord { records[index] }
+  /// Connections of a NIC that the tables would refuse.
+  public func refusedCount(_ nic: TableIndex) -> UInt64 { refused[nic] }
+}
