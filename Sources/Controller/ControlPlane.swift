@@ -113,8 +113,8 @@ public struct ChangeOutcome: Sendable, Equatable {
   }
 }
 
-/// Objects as canonical JSON: one line each, fields in the order of docs/model.md, defaults left
-/// out.
+/// Objects as canonical JSON: one line each, fields in the order of docs/model.md, without
+/// defaults.
 public struct ObjectList: Sendable, Equatable {
   public struct Item: Sendable, Equatable {
     public var reference: ObjectReference

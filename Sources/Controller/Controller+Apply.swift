@@ -8,7 +8,7 @@ extension Controller {
     guard !caller.permissions.isDisjoint(with: [.apply, .ports]) else {
       throw await refused(call, .denied(permission: .apply, caller: caller.name))
     }
-    let bytes = request.content.documents.reduce(0) { $0 + $1.text.utf8.count }
+    let bytes = request.content.bytes
     let limit = configuration.limits.requestBytes
     guard bytes <= limit else {
       throw await refused(call, .full(what: "bytes of a request", limit: limit, asked: bytes))
@@ -24,6 +24,10 @@ extension Controller {
           advice: "try again later"))
     }
     defer { queue.leave() }
+    if Task.isCancelled {
+      throw await refused(
+        call, .unavailable(why: "the caller went before its turn came", advice: "apply again"))
+    }
     return try await applyAlone(request, call)
   }
 

@@ -55,9 +55,10 @@ public actor Controller: ControlPlane {
     }
   }
 
-  /// Ends all watches.
-  public func stop() {
+  /// Ends all watches, and records what was only counted.
+  public func stop() async {
     watchers.finish()
+    for entry in refusals.rest() { await record(entry) }
   }
 
   // MARK: Reading

@@ -8,6 +8,7 @@ struct RefusalTally {
   }
 
   private struct Seen {
+    var caller: Caller
     var recordedAt: UInt64
     var unrecorded: Int
   }
@@ -34,13 +35,27 @@ struct RefusalTally {
       seen[key]?.unrecorded += 1
       return nil
     }
-    seen[key] = Seen(recordedAt: now, unrecorded: 0)
+    seen[key] = Seen(caller: caller, recordedAt: now, unrecorded: 0)
     var text = key.why
     if let before, before.unrecorded > 0 {
       text += " (and \(before.unrecorded) more since the record before)"
     }
-    var entry = AuditEntry(key.method, by: caller, outcome: "refused", why: text)
-    if key.caller != caller.name { entry.caller.name = key.caller }
+    return Self.entry(key, by: caller, text)
+  }
+
+  /// Records of refusals that were only counted so far.
+  mutating func rest() -> [AuditEntry] {
+    let left = seen.filter { $0.value.unrecorded > 0 }
+    seen = [:]
+    return left.sorted { $0.value.recordedAt < $1.value.recordedAt }.map { key, seen in
+      let text = "\(seen.unrecorded) more since the record before: \(key.why)"
+      return Self.entry(key, by: seen.caller, text)
+    }
+  }
+
+  private static func entry(_ key: Key, by caller: Caller, _ why: String) -> AuditEntry {
+    var entry = AuditEntry(key.method, by: caller, outcome: "refused", why: why)
+    entry.caller.name = key.caller
     return entry
   }
 }

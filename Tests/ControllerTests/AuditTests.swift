@@ -90,14 +90,50 @@ import Testing
     }
   }
 
+  @Test func recordsAreReadInParts() async throws {
+    var limits = ControllerLimits()
+    limits.auditFileBytes = 1000
+    try await withDesk(limits: limits) { desk in
+      for _ in 0..<12 { _ = try await desk.status() }
+      let by = Desk.administrator
+      let first = try await desk.controller.auditRecords(after: 0, limit: 5, by: by)
+      #expect(first.map(\.sequence) == [1, 2, 3, 4, 5])
+      let rest = try await desk.controller.auditRecords(after: 5, limit: 100, by: by)
+      #expect(rest.map(\.sequence) == Array(6...14))
+      #expect(try desk.audit().prefix(14) == (first + rest).map(\.json)[...])
+      #expect(rest.last?.json.contains(#""method":"audit""#) == true)
+      #expect(try await desk.controller.auditRecords(after: 99, limit: 1, by: by) == [])
+      let report = try await desk.controller.verifyAudit(by: by)
+      #expect(report.isWhole && report.isEndKnown && report.records == 16)
+    }
+  }
+
+  @Test func unreadableStoreIsAFinding() async throws {
+    try await withDesk { desk in
+      _ = try await desk.status()
+      let path = desk.directory + "/state.sqlite"
+      for suffix in ["-wal", "-shm"] { try FileManager.default.removeItem(atPath: path + suffix) }
+      try Data("garbage".utf8).write(to: URL(filePath: path))
+      let report = try verify(desk)
+      #expect(!report.isEndKnown && report.problems.count == 1, "\(report.problems)")
+    }
+  }
+
   @Test func floodOfRefusalsIsOneRecordASecond() async throws {
     try await withDesk { desk in
       for _ in 0..<5000 {
         await desk.controller.recordRefusal(
           method: "connect", by: Rules.caller([]), why: "bad certificate")
       }
+      await desk.controller.stop()
       let records = try desk.audit()
       #expect(records.count < 60)
+      // All of them are accounted for.
+      let counted = records.map { record -> Int in
+        if let more = record.firstMatch(of: /"why":"(\d+) more/) { return Int(more.1) ?? 0 }
+        return 1 + (record.firstMatch(of: /and (\d+) more/).flatMap { Int($0.1) } ?? 0)
+      }
+      #expect(counted.reduce(0, +) == 5000)
     }
   }
 

@@ -106,6 +106,22 @@ import Testing
     }
   }
 
+  @Test func changeOfACallerWhoWentIsNotApplied() async throws {
+    try await withDesk { desk in
+      try await desk.apply(Rules.whole(Rules.base))
+      await desk.dataPlane.hold()
+      let first = Task { try await desk.apply(Rules.patch(Rules.group(port: 1))) }
+      while await desk.controller.changesUnderWay < 1 { await Task.yield() }
+      let second = Task { try await desk.apply(Rules.patch(Rules.group(port: 2))) }
+      while await desk.controller.changesUnderWay < 2 { await Task.yield() }
+      second.cancel()
+      await desk.dataPlane.release()
+      _ = try await first.value
+      await #expect(throws: ControlError.self) { try await second.value }
+      #expect(try await desk.status().generation == 2)
+    }
+  }
+
   @Test func queueIsBounded() async throws {
     var limits = ControllerLimits()
     limits.waitingChanges = 3

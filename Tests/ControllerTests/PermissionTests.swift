@@ -30,6 +30,12 @@ import Testing
     Call(name: "connections", needs: [.counters]) { controller, caller throws(ControlError) in
       _ = try await controller.connections(ConnectionFilter(), limit: 1, by: caller)
     },
+    Call(name: "audit", needs: [.audit]) { controller, caller throws(ControlError) in
+      _ = try await controller.auditRecords(after: 0, limit: 1, by: caller)
+    },
+    Call(name: "audit verify", needs: [.audit]) { controller, caller throws(ControlError) in
+      _ = try await controller.verifyAudit(by: caller)
+    },
     Call(name: "apply rules", needs: [.apply]) { controller, caller throws(ControlError) in
       _ = try await controller.apply(Rules.patch(Rules.group(port: 80)), by: caller)
     },

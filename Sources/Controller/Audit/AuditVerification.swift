@@ -18,6 +18,8 @@ public struct AuditReport: Sendable, Equatable {
   public var lastSequence: UInt64 = 0
   /// Hexadecimal SHA-256 of the last record; who keeps it elsewhere can tell a rewritten log.
   public var lastHash = ""
+  /// Whether the store knew the end of the log: a cut end is only found then.
+  public var isEndKnown = false
   /// Empty when the log is whole; at most 1,000.
   public var problems: [Problem] = []
 
@@ -36,8 +38,12 @@ extension AuditLog {
   /// - Complexity: O(n) in the size of the log.
   public static func verify(stateDirectory: String) throws(ControlError) -> AuditReport {
     // Read first: what is appended meanwhile comes after it.
-    let known = storedHead(stateDirectory)
+    let (known, unreadable) = storedHead(stateDirectory)
     var check = ChainCheck(known: known)
+    if let unreadable {
+      check.begin("state.sqlite")
+      check.fail(0, "the end of the log that it knows cannot be read: \(unreadable)")
+    }
     let directory = stateDirectory + "/audit"
     for file in AuditReader.files(directory) {
       check.begin(file)
@@ -51,17 +57,23 @@ extension AuditLog {
     return check.finish()
   }
 
-  private static func storedHead(_ stateDirectory: String) -> AuditHead? {
+  /// The end of the log as the store has it, or why that cannot be read; neither without a store.
+  private static func storedHead(_ stateDirectory: String) -> (AuditHead?, unreadable: String?) {
+    let path = stateDirectory + "/state.sqlite"
+    guard Files.exists(path) else { return (nil, nil) }
     var configuration = Configuration()
     configuration.readonly = true
-    let path = stateDirectory + "/state.sqlite"
-    guard let database = try? DatabaseQueue(path: path, configuration: configuration) else {
-      return nil
+    do {
+      let database = try DatabaseQueue(path: path, configuration: configuration)
+      let row = try database.read {
+        try Row.fetchOne($0, sql: "SELECT sequence, hash FROM audit")
+      }
+      guard let row, let sequence = row["sequence"] as Int64?, let hash = row["hash"] as String?
+      else { return (nil, "it is not there") }
+      return (AuditHead(sequence: UInt64(max(0, sequence)), hash: hash), nil)
+    } catch {
+      return (nil, StorageError("", error).why)
     }
-    let row = try? database.read { try Row.fetchOne($0, sql: "SELECT sequence, hash FROM audit") }
-    guard let row, let sequence = row["sequence"] as Int64?, let hash = row["hash"] as String?
-    else { return nil }
-    return AuditHead(sequence: UInt64(max(0, sequence)), hash: hash)
   }
 }
 
@@ -74,11 +86,12 @@ private struct ChainCheck {
 
   init(known: AuditHead?) {
     self.known = known
+    report.isEndKnown = known != nil
   }
 
   mutating func begin(_ file: String) {
     self.file = file
-    report.files += 1
+    if file.hasSuffix(".jsonl") { report.files += 1 }
   }
 
   mutating func fail(_ line: Int, _ what: String) {

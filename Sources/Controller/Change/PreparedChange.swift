@@ -133,6 +133,13 @@ extension ChangeRequest.Content {
     }
   }
 
+  /// What the request asks to be held in memory, in bytes of text.
+  var bytes: Int {
+    let documents = documents.reduce(0) { $0 + $1.text.utf8.count }
+    guard case .patch(_, let delete) = self else { return documents }
+    return delete.reduce(documents) { $0 + $1.id.utf8.count }
+  }
+
   fileprivate func changed(
     _ model: VPCModel, other: OtherSection
   ) throws(ModelErrors) -> ChangedModel {
