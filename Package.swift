@@ -306,7 +306,8 @@ let package = Package(
       name: "hostile-guest", path: "Tests/hostile-guest",
       cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])]),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["apus", "apusd", "apus-vhostd", "hostile-guest"],
+      name: "IntegrationTests",
+      dependencies: ["apus", "apusd", "apusctl", "apus-vhostd", "hostile-guest"],
       exclude: ["Models"]),
   ]
 )

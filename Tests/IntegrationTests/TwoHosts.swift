@@ -30,20 +30,23 @@ final class TwoHosts {
   private let encapsulation: String
   private let port: Port
   private let workers: Int
+  private let isControlled: Bool
   private var daemons: [Int: Process] = [:]
 
   /// - Parameters:
   ///   - encapsulation: `geneve` or `vxlan`.
   ///   - isIPv6: of the underlay.
   ///   - workers: of each daemon, and queues of the underlay's devices.
+  ///   - isControlled: the daemons serve the control API.
   init(
     _ encapsulation: String = "geneve", isIPv6: Bool = false, port: Port = .interface,
-    workers: Int = 1
+    workers: Int = 1, isControlled: Bool = false
   ) throws {
     self.encapsulation = encapsulation
     self.isIPv6 = isIPv6
     self.port = port
     self.workers = workers
+    self.isControlled = isControlled
     // Short, because the names of interfaces may have 15 bytes.
     prefix = "at\(getpid() % 10_000)\(UInt8.random(in: 16...255))"
     folder = FileManager.default.temporaryDirectory.appending(path: "\(prefix)-two-hosts")
@@ -123,8 +126,14 @@ final class TwoHosts {
       rules: [vpc\(number).yaml]
       metrics: 127.0.0.1:9101
       """
+    let control = """
+
+      runDirectory: \(file("run\(number)").path)
+      control: {stateDirectory: \(file("state\(number)").path)}
+      """
     try model.write(to: file("vpc\(number).yaml"), atomically: true, encoding: .utf8)
-    try hostFile.write(to: file("host\(number).yaml"), atomically: true, encoding: .utf8)
+    try (hostFile + (isControlled ? control : "")).write(
+      to: file("host\(number).yaml"), atomically: true, encoding: .utf8)
   }
 
   private func configureGuest(_ number: Int, device: String) throws {
@@ -215,6 +224,19 @@ final class TwoHosts {
           }, uniquingKeysWith: { first, _ in first })
       }
     }
+  }
+
+  /// Runs a client of a host's control API.
+  ///
+  /// - Parameter document: what the client reads as `/dev/stdin`.
+  func control(_ number: Int, _ command: String, document: String = "") throws -> String {
+    let input = file("document")
+    try document.write(to: input, atomically: true, encoding: .utf8)
+    let executable = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "apus").path
+    let socket = file("run\(number)").appending(path: "control.sock").path
+    return try Self.shell(
+      "\(executable) \(command) --address unix:\(socket) <\(input.path) 2>&1")
   }
 
   /// The value of a metric; zero without a sample.
