@@ -9,7 +9,7 @@ import Tables
 /// done. The worker looks at some records between two bursts.
 @safe
 public struct FlowInspection: ~Copyable {
-  let filter: FlowFilter
+  let wanted: FlowFilter
   let records: WorkerMemory<FlowRecord>
   /// Refused connections by NIC.
   let refused: WorkerMemory<UInt64>
@@ -24,8 +24,8 @@ public struct FlowInspection: ~Copyable {
   /// Asks for connections.
   ///
   /// - Parameter limit: of those that are copied.
-  public init(listing filter: FlowFilter, limit: Int) {
-    self.filter = filter
+  public init(listing wanted: FlowFilter, limit: Int) {
+    self.wanted = wanted
     records = WorkerMemory(count: limit)
     refused = WorkerMemory(count: 0)
     // SAFETY: nothing is led to.
@@ -37,7 +37,7 @@ public struct FlowInspection: ~Copyable {
   ///
   /// - Parameter tables: stay until the worker is done.
   @unsafe public init(refusedBy tables: UnsafePointer<LiveTables>, nicCapacity: Int) {
-    filter = FlowFilter()
+    wanted = FlowFilter()
     records = WorkerMemory(count: 0)
     refused = WorkerMemory(count: nicCapacity)
     unsafe self.tables = unsafe tables
@@ -57,11 +57,11 @@ public struct FlowInspection: ~Copyable {
 
   /// The worker's next step. Nothing of this may be touched after the last one.
   @usableFromInline mutating func advance(_ engine: inout Worker, now: UInt64) {
+    // SAFETY: whoever asked keeps the tables.
     if let tables = unsafe tables {
-      // SAFETY: whoever asked keeps the tables.
       unsafe engine.countRefusedFlows(&cursor, by: tables.pointee.rules, now: now, into: refused)
     } else {
-      engine.listFlows(&cursor, matching: filter, now: now, into: records, count: &count)
+      engine.listFlows(&cursor, matching: wanted, now: now, into: records, count: &count)
     }
     if cursor == .none { progress.line(0).store(1) }
   }
@@ -73,6 +73,7 @@ public struct FlowInspection: ~Copyable {
   /// Whether more connections match than were copied.
   public var isCut: Bool { count > records.count }
   public var recordCount: Int { min(count, records.count) }
+  /// A connection that matches, below `recordCount`.
   public func record(_ index: Int) -> FlowRecord { records[index] }
   /// Connections of a NIC that the tables would refuse.
   public func refusedCount(_ nic: TableIndex) -> UInt64 { refused[nic] }

@@ -36,6 +36,7 @@ extension LiveWorker where IO: ~Copyable {
   @inlinable
   var isWorkWaiting: Bool {
     if shared.stopFlag.isSet || shared.slowPath(worker: index).hasAnswers { return true }
+    // SAFETY: only whether there is a question is asked.
     if unsafe shared.inspection(index).load() != nil { return true }
     for other in 0..<shared.workers where other != index {
       if shared.crossing(from: other, to: index).count > 0 { return true }
