@@ -144,6 +144,21 @@ import Wire
     #expect(await host.plane.counters().interfaces[0].values["packets_out"] == 7)
   }
 
+  @Test func questionsWaitForEachOther() async throws {
+    let host = try Running(workers: 2)
+    try await host.send(5)
+    let plane = host.plane
+    let counts = await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<20 {
+        group.addTask {
+          await plane.connections(ConnectionFilter(), limit: 10).connections.count
+        }
+      }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(counts == [Int](repeating: 2, count: 20))
+  }
+
   @Test func whatCannotChangeIsRefused() async throws {
     let host = try Running(nics: 2, rules: 3)
     var model = Self.model()

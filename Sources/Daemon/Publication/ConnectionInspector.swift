@@ -1,15 +1,19 @@
 import Datapath
 import Live
+import Synchronization
 import TableCompiler
 import Tables
 import Wire
 
-/// Asks the workers about their connections; one question at a time.
-struct ConnectionInspector: Sendable {
+/// Asks the workers about their connections; one question at a time, others wait.
+final class ConnectionInspector: Sendable {
   private static let pause = Duration.milliseconds(1)
   private static let attempts = 2_000
 
-  let shared: WorkerShared
+  private let shared: WorkerShared
+  private let isAsking = Mutex(false)
+
+  init(shared: WorkerShared) { self.shared = shared }
 
   /// Connections of all workers that match.
   ///
@@ -45,14 +49,33 @@ struct ConnectionInspector: Sendable {
   }
 
   private func ask(_ questions: Questions) async -> Bool {
-    for worker in 0..<shared.workers where !questions.put(to: worker, shared) { return false }
-    for _ in 0..<Self.attempts {
-      if questions.areDone { return true }
-      try? await Task.sleep(for: Self.pause)
+    guard await eventually({ self.take() }) else { return false }
+    defer { isAsking.withLock { $0 = false } }
+    var areAsked = true
+    for worker in 0..<shared.workers {
+      areAsked = questions.put(to: worker, shared) && areAsked
     }
+    if areAsked, await eventually({ questions.areDone }) { return true }
     // A worker that still answers keeps its question.
     _ = Unmanaged.passRetained(questions)
     return false
+  }
+
+  /// Whether nobody else asks now; then others wait from here on.
+  private func take() -> Bool {
+    isAsking.withLock { isTaken in
+      let isFree = !isTaken
+      isTaken = true
+      return isFree
+    }
+  }
+
+  private func eventually(_ condition: () -> Bool) async -> Bool {
+    for _ in 0..<Self.attempts {
+      if condition() { return true }
+      try? await Task.sleep(for: Self.pause)
+    }
+    return condition()
   }
 }
 
