@@ -12,12 +12,13 @@ struct ChangeQueue {
 
   enum Entry { case now, wait, refused }
 
-  mutating func enter() -> Entry {
+  /// - Parameter isBounded: whether to refuse when too many wait.
+  mutating func enter(isBounded: Bool = true) -> Entry {
     guard isBusy else {
       isBusy = true
       return .now
     }
-    return waiting.count < limit ? .wait : .refused
+    return waiting.count < limit || !isBounded ? .wait : .refused
   }
 
   mutating func wait(_ continuation: CheckedContinuation<Void, Never>) {

@@ -4,6 +4,7 @@ extension Controller {
   public func apply(
     _ request: ChangeRequest, by caller: Caller
   ) async throws(ControlError) -> ChangeOutcome {
+    try checkRunning()
     let call = AuditEntry(request.isDryRun ? "apply --dry-run" : "apply", by: caller)
     guard !caller.permissions.isDisjoint(with: [.apply, .ports]) else {
       throw await refused(call, .denied(permission: .apply, caller: caller.name))
@@ -24,6 +25,7 @@ extension Controller {
           advice: "try again later"))
     }
     defer { queue.leave() }
+    try checkRunning()
     if Task.isCancelled {
       throw await refused(
         call, .unavailable(why: "the caller went before its turn came", advice: "apply again"))

@@ -19,7 +19,7 @@ extension Controller {
   ///   - limit: records at most; never more than 10,000 at a time.
   ///   - caller: needs `Permission.audit`.
   /// - Complexity: O(n) in the size of the files that hold the records.
-  public func auditRecords(
+  public func readAudit(
     after sequence: UInt64, limit: Int, by caller: Caller
   ) async throws(ControlError) -> [AuditRecord] {
     try await admit(AuditEntry("audit", by: caller), .audit)

@@ -11,6 +11,7 @@ import VPCModel
 public actor Controller: ControlPlane {
   let configuration: ControllerConfiguration
   let dataPlane: any DataPlane
+  let lock: StateLock
   let store: StateStore
   let audit: AuditLog
   var state: DesiredState
@@ -21,6 +22,8 @@ public actor Controller: ControlPlane {
   var queue: ChangeQueue
   var watchers = Watchers()
   var refusals = RefusalTally()
+  /// No call is let in any more.
+  var isStopping = false
 
   /// - Parameters:
   ///   - storage: the opened state directory.
@@ -30,6 +33,7 @@ public actor Controller: ControlPlane {
   public init(_ storage: ControllerStorage, dataPlane: any DataPlane, isPublished: Bool = false) {
     configuration = storage.configuration
     self.dataPlane = dataPlane
+    lock = storage.lock
     store = storage.store
     audit = storage.audit
     state = storage.state
@@ -55,10 +59,27 @@ public actor Controller: ControlPlane {
     }
   }
 
-  /// Ends all watches, and records what was only counted.
+  /// Ends all watches, waits for the change under way, and gives the state directory free for
+  /// another process. Changes that wait, and all later calls, are refused.
   public func stop() async {
+    if isStopping { return }
+    isStopping = true
     watchers.finish()
+    if case .wait = queue.enter(isBounded: false) {
+      await withCheckedContinuation { queue.wait($0) }
+    }
+    queue.leave()
     for entry in refusals.rest() { await record(entry) }
+    await audit.close()
+    await store.close()
+    lock.release()
+  }
+
+  /// Refuses a call that comes after the end; it is not recorded, for the log is another's.
+  func checkRunning() throws(ControlError) {
+    guard !isStopping else {
+      throw .unavailable(why: "the controller is ending", advice: "ask the one that follows it")
+    }
   }
 
   // MARK: Reading
@@ -150,6 +171,7 @@ public actor Controller: ControlPlane {
 
   /// Records a call and lets it pass when its caller may do it.
   func admit(_ call: AuditEntry, _ permission: Permission) async throws(ControlError) {
+    try checkRunning()
     guard call.caller.permissions.contains(permission) else {
       throw await refused(call, .denied(permission: permission, caller: call.caller.name))
     }
@@ -198,6 +220,7 @@ public actor Controller: ControlPlane {
   }
 
   public func recordRefusal(method: String, by caller: Caller, why: String) async {
+    if isStopping { return }
     // A flood of refused calls must not fill the disk: the same ones of a second are one record.
     guard let entry = refusals.next(method, caller, why, at: Files.now()) else { return }
     await record(entry)

@@ -96,13 +96,13 @@ import Testing
     try await withDesk(limits: limits) { desk in
       for _ in 0..<12 { _ = try await desk.status() }
       let by = Desk.administrator
-      let first = try await desk.controller.auditRecords(after: 0, limit: 5, by: by)
+      let first = try await desk.controller.readAudit(after: 0, limit: 5, by: by)
       #expect(first.map(\.sequence) == [1, 2, 3, 4, 5])
-      let rest = try await desk.controller.auditRecords(after: 5, limit: 100, by: by)
+      let rest = try await desk.controller.readAudit(after: 5, limit: 100, by: by)
       #expect(rest.map(\.sequence) == Array(6...14))
       #expect(try desk.audit().prefix(14) == (first + rest).map(\.json)[...])
       #expect(rest.last?.json.contains(#""method":"audit""#) == true)
-      #expect(try await desk.controller.auditRecords(after: 99, limit: 1, by: by) == [])
+      #expect(try await desk.controller.readAudit(after: 99, limit: 1, by: by) == [])
       let report = try await desk.controller.verifyAudit(by: by)
       #expect(report.isWhole && report.isEndKnown && report.records == 16)
     }
@@ -112,7 +112,8 @@ import Testing
     try await withDesk { desk in
       _ = try await desk.status()
       let path = desk.directory + "/state.sqlite"
-      for suffix in ["-wal", "-shm"] { try FileManager.default.removeItem(atPath: path + suffix) }
+      await desk.controller.stop()
+      for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
       try Data("garbage".utf8).write(to: URL(filePath: path))
       let report = try verify(desk)
       #expect(!report.isEndKnown && report.problems.count == 1, "\(report.problems)")
@@ -210,6 +211,7 @@ import Testing
   @Test func tornLastLineIsRepairedAndRecorded() async throws {
     try await withDesk { desk in
       for _ in 0..<3 { _ = try await desk.status() }
+      await desk.controller.stop()
       let path = desk.directory + "/audit/audit-00000000000000000001.jsonl"
       let handle = try #require(FileHandle(forWritingAtPath: path))
       try handle.seekToEnd()

@@ -24,8 +24,11 @@ final class Desk: Sendable {
     try await controller.start()
   }
 
-  /// Another controller on the same directory, as after a restart; the first one is left alone.
-  func restarted() async throws -> Desk { try await Desk(directory) }
+  /// Another controller on the same directory, after this one has ended.
+  func restarted() async throws -> Desk {
+    await controller.stop()
+    return try await Desk(directory)
+  }
 
   static func newDirectory() -> String {
     FileManager.default.temporaryDirectory.appending(path: "apus-controller-\(UUID())").path

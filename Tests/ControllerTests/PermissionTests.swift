@@ -31,7 +31,7 @@ import Testing
       _ = try await controller.connections(ConnectionFilter(), limit: 1, by: caller)
     },
     Call(name: "audit", needs: [.audit]) { controller, caller throws(ControlError) in
-      _ = try await controller.auditRecords(after: 0, limit: 1, by: caller)
+      _ = try await controller.readAudit(after: 0, limit: 1, by: caller)
     },
     Call(name: "audit verify", needs: [.audit]) { controller, caller throws(ControlError) in
       _ = try await controller.verifyAudit(by: caller)

@@ -14,12 +14,13 @@ import Testing
       try await desk.apply(Rules.patch("vpcs: [{id: w, vni: 9, cidrs: [10.0.0.0/8]}]"))
       try await desk.apply(Rules.patch(delete: [ObjectReference(.vpcs, "w")]))
       let before = try await desk.objects()
+      let changedAt = try await desk.status().changedAt
       let again = try await desk.restarted()
       #expect(again.storage.warnings.isEmpty)
       #expect(try await again.objects() == before)
       let status = try await again.status()
       #expect(status.generation == 4 && status.isForwarding)
-      #expect(try await status.changedAt == desk.status().changedAt)
+      #expect(status.changedAt == changedAt)
       let published = await again.dataPlane.published
       #expect(published.map(\.generation) == [4])
       #expect(await published[0].model == desk.dataPlane.published.last?.model)
@@ -81,10 +82,52 @@ import Testing
     }
   }
 
+  @Test func oneControllerUsesADirectory() async throws {
+    try await withDesk { desk in
+      try await desk.apply(Rules.whole(Rules.base))
+      let directory = desk.directory
+      await #expect {
+        try await Desk(directory)
+      } throws: { error in
+        guard case .unavailable(let why, _) = error as? ControlError else { return false }
+        return why.contains("another process uses it")
+      }
+      // The one that follows waits for the end of the one before.
+      let next = Task {
+        try await ControllerStorage.open(
+          ControllerConfiguration(stateDirectory: directory, version: "2"), patience: .seconds(60))
+      }
+      await desk.controller.stop()
+      #expect(try await next.value.restored?.generation == 1)
+      await #expect(throws: ControlError.self) { try await desk.status() }
+      #expect(await desk.refusal(of: Rules.patch(Rules.group(port: 9))) != nil)
+      #expect(await desk.dataPlane.published.count == 1)
+    }
+  }
+
+  @Test func endWaitsForTheChangeUnderWay() async throws {
+    try await withDesk { desk in
+      await desk.dataPlane.hold()
+      let change = Task { try await desk.apply(Rules.whole(Rules.base)) }
+      while await desk.controller.changesUnderWay < 1 { await Task.yield() }
+      let waiting = Task { try await desk.apply(Rules.patch(Rules.group(port: 9))) }
+      while await desk.controller.changesUnderWay < 2 { await Task.yield() }
+      let end = Task { await desk.controller.stop() }
+      while await desk.controller.changesUnderWay < 3 { await Task.yield() }
+      await desk.dataPlane.release()
+      await end.value
+      #expect(try await change.value.generation == 1)
+      await #expect(throws: ControlError.self) { try await waiting.value }
+      let again = try await Desk(desk.directory)
+      #expect(try await again.status().generation == 1)
+    }
+  }
+
   // MARK: Damage
 
   /// Changes the database as a bad disk or a bad hand would.
   private func damage(_ desk: Desk, _ sql: String) async throws {
+    await desk.controller.stop()
     let database = try DatabaseQueue(path: desk.directory + "/state.sqlite")
     try await database.write { try $0.execute(sql: sql) }
     try database.close()
@@ -130,6 +173,7 @@ import Testing
     let desk = try await deskWithThreeGenerations()
     defer { desk.remove() }
     let path = desk.directory + "/state.sqlite"
+    await desk.controller.stop()
     for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
     try Data(text.utf8).write(to: URL(filePath: path))
     let again = try await desk.restarted()
@@ -149,6 +193,7 @@ import Testing
     for port in 1...80 { try await desk.apply(Rules.patch(Rules.group(port: port))) }
     let path = desk.directory + "/state.sqlite"
     #expect(FileManager.default.fileExists(atPath: path + ".backup"))
+    await desk.controller.stop()
     for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
     try Data("garbage".utf8).write(to: URL(filePath: path))
     let again = try await desk.restarted()

@@ -14,6 +14,7 @@ import Testing
     "HostFile": ["HostPlan", "VPCModel", "Wire"],
     "Controller": [
       "HostFile", "HostPlan", "VPCModel", "Wire", "Crypto", "GRDB", "Dispatch", "Foundation",
+      "Synchronization",
     ],
     "ControlProtocol": ["GRPCCore", "GRPCProtobuf", "SwiftProtobuf"],
     "ControlAPI": [

@@ -82,6 +82,23 @@ func mapping(_ number: Int, host: String) -> String {
   return #"{"vpc":"v","address":"\#(address)","host":"\#(host)","mac":"02:00:00:00:00:14"}"#
 }
 
+func document(_ text: String) -> ModelDocument { ModelDocument(name: "request", text: text) }
+let caller = Rules.administrator
+
+// A small state: what a change costs besides its size.
+let small = directory + "-small"
+let smallStorage = try await ControllerStorage.open(
+  ControllerConfiguration(stateDirectory: small, version: "0"))
+let smallController = Controller(smallStorage, dataPlane: FakeDataPlane())
+_ = try await smallController.apply(Rules.whole(Rules.base), by: caller)
+var smallPort = 0
+_ = try await measure("apply one rule, small state", times: 501) {
+  smallPort += 1
+  return try await smallController.apply(Rules.patch(Rules.group(port: smallPort)), by: caller)
+}
+print("memory: \(memory("VmRSS")) MB")
+try FileManager.default.removeItem(atPath: small)
+
 let text = state()
 print("\(mappings) mappings; the document has \(text.utf8.count >> 20) MB")
 let model = try await measure("load") {
@@ -108,8 +125,6 @@ func start() async throws -> Controller {
   try await controller.start()
   return controller
 }
-func document(_ text: String) -> ModelDocument { ModelDocument(name: "request", text: text) }
-let caller = Rules.administrator
 let controller = try await start()
 _ = try await measure("apply the whole from empty") {
   try await controller.apply(ChangeRequest(.whole([document(text)])), by: caller)

@@ -17,6 +17,7 @@ public actor AuditLog {
   private var failures: (count: Int, last: StorageError?) = (0, nil)
   /// Set when a write failed half way: bytes of it may be in the file.
   private var isTorn = false
+  private var isClosed = false
   /// What was flushed last, to go on from when a write fails.
   private var flushedHead: AuditHead
 
@@ -36,13 +37,26 @@ public actor AuditLog {
     flushedHead = head
   }
 
-  deinit { close(descriptor) }
+  deinit { Glibc.close(descriptor) }
+
+  /// Flushes what waits and takes no more records.
+  func close() {
+    if !isClosed && !unwritten.isEmpty {
+      do throws(StorageError) { try flushAll() } catch {
+        // Those who wait for their records are told.
+      }
+    }
+    isClosed = true
+  }
 
   /// Writes a record and flushes it to the disk.
   ///
   /// - Returns: the end of the log after the record, or after some later one.
   @discardableResult
   func append(_ entry: AuditEntry) async throws(StorageError) -> AuditHead {
+    guard !isClosed else {
+      throw StorageError("the audit log cannot be written", why: "it is closed")
+    }
     let sequence = head.sequence + 1
     let line = entry.line(sequence: sequence, previous: head.hash, time: Files.now())
     let hash = auditHash(line)
@@ -93,7 +107,7 @@ public actor AuditLog {
 
   private func beginFile(first: UInt64) throws(StorageError) {
     let opened = try Self.openFile(directory, name: Self.fileName(first: first))
-    close(descriptor)
+    Glibc.close(descriptor)
     descriptor = opened
     size = 0
   }
@@ -106,7 +120,7 @@ public actor AuditLog {
     do throws(StorageError) {
       try Files.synchronize(directory)
     } catch {
-      close(descriptor)
+      Glibc.close(descriptor)
       throw error
     }
     return descriptor

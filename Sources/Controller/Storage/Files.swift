@@ -27,6 +27,11 @@ enum Files {
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  static func isEmpty(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_size == 0
+  }
+
   /// Gives a file a name that says it is damaged; it stays for who wants to look at it.
   ///
   /// - Returns: the new name.

@@ -21,9 +21,7 @@ extension StateStore {
   /// What is damaged is moved aside, never deleted; then the copy made earlier is asked, and a new
   /// database is made of what is found.
   static func open(_ configuration: ControllerConfiguration) throws(StorageError) -> OpenedStore {
-    let directory = configuration.stateDirectory
-    try Files.makePrivateDirectory(directory)
-    let path = directory + "/state.sqlite"
+    let path = configuration.stateDirectory + "/state.sqlite"
     var warnings: [String] = []
     if Files.exists(path) {
       let found = inspect(path, configuration)
@@ -123,8 +121,11 @@ extension StateStore {
   private static func rebuilt(
     _ path: String, _ good: Good?, _ highest: UInt64
   ) throws(StorageError) -> Good {
+    // Made beside its place: a process that is killed here leaves no half of a database.
+    let made = path + ".new"
+    for suffix in ["", "-wal", "-shm"] { unlink(made + suffix) }
     do {
-      let database = try connect(path)
+      let database = try connect(made)
       try database.write { database in
         try database.execute(sql: "PRAGMA application_id = 1097889139")
         try database.execute(sql: schema)
@@ -142,7 +143,11 @@ extension StateStore {
         if let good { try insert(good.stored, database) }
       }
       try database.close()
-      try Files.synchronize(path)
+      try Files.synchronize(made)
+      guard rename(made, path) == 0 else {
+        throw StorageError("a new database cannot be made", errno: errno)
+      }
+      try Files.synchronize(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
     } catch {
       throw error as? StorageError ?? StorageError("a new database cannot be made", error)
     }
@@ -181,6 +186,10 @@ extension StateStore {
   ) -> Inspection {
     var inspection = Inspection()
     guard Files.exists(path) else { return inspection }
+    guard !Files.isEmpty(path) else {
+      inspection.damage.append("it is empty")
+      return inspection
+    }
     do {
       let database = try connect(path)
       defer { try? database.close() }

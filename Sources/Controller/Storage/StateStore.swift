@@ -95,6 +95,11 @@ actor StateStore {
     try write("the end of the audit log cannot be stored") { try Self.set(head, $0) }
   }
 
+  /// Ends the use of the database; whatever comes later is refused.
+  func close() {
+    try? database.close()
+  }
+
   /// Copies the database when the last copy is old, so that a file that cannot be read any more
   /// costs little. The older half of a large state is copied as rarely as it is costly.
   func backUpIfDue(_ generation: UInt64) throws(StorageError) {

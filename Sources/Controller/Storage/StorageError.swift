@@ -8,11 +8,14 @@ struct StorageError: Error, Sendable, Equatable {
   /// Why, in the system's words.
   var why: String
   var isFull = false
+  /// Another process has what is asked for.
+  var isTaken = false
 
-  init(_ what: String, why: String, isFull: Bool = false) {
+  init(_ what: String, why: String, isFull: Bool = false, isTaken: Bool = false) {
     self.what = what
     self.why = why
     self.isFull = isFull
+    self.isTaken = isTaken
   }
 
   init(_ what: String, errno code: Int32) {
@@ -30,6 +33,10 @@ struct StorageError: Error, Sendable, Equatable {
   }
 
   func refusal(directory: String) -> ControlError {
+    if isTaken {
+      return .unavailable(
+        why: "\(what): \(why)", advice: "end that process, or give this one another directory")
+    }
     let advice =
       isFull
       ? "free space in \(directory); the state in force goes on"
