@@ -39,7 +39,9 @@ final class ControlHost: ControlPoint {
       stateDirectory: plan.stateDirectory, version: ProgramVersion.text, runtime: runtime)
     let rules = rules
     let begun = Self.wait { () async throws(ControlError) -> Controller in
-      let storage = try await ControllerStorage.open(configuration)
+      // A predecessor that was asked to leave may still hold the state directory for a moment.
+      let storage = try await ControllerStorage.open(
+        configuration, patience: .seconds(Self.patience))
       let controller = Controller(storage, dataPlane: dataPlane)
       if storage.restored == nil {
         let request = ChangeRequest(.whole(try rules.map(Self.document)))
@@ -78,7 +80,7 @@ final class ControlHost: ControlPoint {
           certificates: tls.certificates, key: tls.key, authorities: tls.authorities))
     }
     let server: ControlServer
-    do { server = try ControlServer(configuration, plane: controller) } catch {
+    do { server = try ControlServer(configuration, plane: controller, audit: controller) } catch {
       throw DaemonFailure(.resource, what: "control API", why: error.text)
     }
     let outcome = Outcome()
@@ -104,10 +106,14 @@ final class ControlHost: ControlPoint {
 
   func end() {
     guard let server else { return }
-    if let controller { Task { await controller.stop() } }
     server.beginGracefulShutdown()
     // Whoever does not let go of a call is cut off with the process.
-    _ = ended.wait(timeout: .now() + .seconds(Self.patience))
+    let (controller, ended) = (controller, ended)
+    Task.detached {
+      await controller?.stop()
+      ended.signal()
+    }
+    for _ in 0..<2 { _ = ended.wait(timeout: .now() + .seconds(Self.patience)) }
   }
 
   // MARK: From the main thread
