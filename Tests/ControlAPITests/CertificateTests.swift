@@ -164,6 +164,7 @@ import X509
     let authority = try TestAuthority()
     var limits = ServerLimits()
     limits.connections = 2
+    limits.handshakeTimeout = .seconds(2)
     let policy = AccessPolicy(users: [geteuid(): [.read]])
     try await TestServer.with(policy: policy, limits: limits, authority: authority) { test in
       let port = try #require(test.port)
