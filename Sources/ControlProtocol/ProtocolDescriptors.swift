@@ -24,6 +24,8 @@ public struct ProtocolDescriptors: Sendable {
   private let bySymbol: [String: String]
   /// Full names of all services, sorted.
   public let services: [String]
+  /// `SERVICE/METHOD` of all methods, sorted.
+  public let methods: [String]
 
   public init() {
     byName = Dictionary(uniqueKeysWithValues: Self.files.map { ($0.name, $0) })
@@ -31,6 +33,12 @@ public struct ProtocolDescriptors: Sendable {
       Self.files.flatMap { file in file.symbols.map { ($0, file.name) } },
       uniquingKeysWith: { first, _ in first })
     services = Self.files.flatMap(\.services).sorted()
+    methods = Self.files.flatMap { file in
+      file.services.flatMap { service in
+        file.symbols.filter { $0.hasPrefix(service + ".") }
+          .map { service + "/" + $0.dropFirst(service.utf8.count + 1) }
+      }
+    }.sorted()
   }
 
   /// A file and all that it imports, directly or not, as serialised descriptors, the file first.

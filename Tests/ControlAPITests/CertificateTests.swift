@@ -140,10 +140,47 @@ import X509
       try await RawConnection.tcp(try #require(test.port), test.group) { channel in
         try channel.pipeline.syncOperations.addHandler(
           NIOSSLClientHandler(context: context, serverHostname: "localhost"))
-      } closes: { _ in }
+      } closes: { _ in
+      }
       let refused = await test.plane.waitForRefusal { $0.why.contains(why) }
       #expect(refused != nil, "\(test.plane.refused)")
       #expect(test.plane.calls.isEmpty)
+    }
+  }
+
+  @Test func connectionWithoutHandshakeIsClosed() async throws {
+    let authority = try TestAuthority()
+    var limits = ServerLimits()
+    limits.handshakeTimeout = .milliseconds(300)
+    try await TestServer.with(policy: Self.policy, limits: limits, authority: authority) { test in
+      try await RawConnection.tcp(
+        try #require(test.port), test.group, handlers: { _ in }, closes: { _ in })
+      let refused = await test.plane.waitForRefusal { $0.why.contains("no call came within") }
+      #expect(refused?.caller == "unknown at 127.0.0.1")
+    }
+  }
+
+  @Test func strangersLeaveRoomForTheSocket() async throws {
+    let authority = try TestAuthority()
+    var limits = ServerLimits()
+    limits.connections = 2
+    limits.handshakeTimeout = .seconds(2)
+    let policy = AccessPolicy(users: [geteuid(): [.read]])
+    try await TestServer.with(policy: policy, limits: limits, authority: authority) { test in
+      let port = try #require(test.port)
+      try await withThrowingTaskGroup { group in
+        for _ in 0..<4 {
+          group.addTask {
+            try await RawConnection.tcp(port, test.group, handlers: { _ in }, closes: { _ in })
+          }
+        }
+        let refused = await test.plane.waitForRefusal { $0.why.contains("2 connections") }
+        #expect(refused?.caller == "unknown at 127.0.0.1")
+        let status = try await test.call { try await $0.status() }
+        #expect(status.generation == 7)
+        test.server.beginGracefulShutdown()
+        try await group.waitForAll()
+      }
     }
   }
 

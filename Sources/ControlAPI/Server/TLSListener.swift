@@ -48,6 +48,7 @@ struct TLSListener: HTTP2ServerTransport.ListenerFactory {
     guard slots.take() else {
       state.refusals.record(
         "connect", by: .unknown(at: peer), why: "\(slots.limit) connections, which is the limit")
+      channel.close(promise: nil)
       return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
     }
     let (state, slots, tls) = (state, slots, tls)

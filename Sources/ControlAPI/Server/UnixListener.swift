@@ -38,6 +38,7 @@ struct UnixListener: HTTP2ServerTransport.ListenerFactory {
       state.refusals.record(
         "connect", by: .unknown(at: "unix:\(path)"),
         why: "\(slots.limit) connections, which is the limit")
+      channel.close(promise: nil)
       return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
     }
     let credentials: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(

@@ -21,6 +21,21 @@ struct TestServer: Sendable {
     plane: FakePlane = FakePlane(), authority: TestAuthority? = nil,
     body: @Sendable (TestServer) async throws -> Result
   ) async throws -> Result {
+    await TestTurns.shared.take()
+    do {
+      let result = try await serve(policy, limits, plane, authority, body)
+      await TestTurns.shared.give()
+      return result
+    } catch {
+      await TestTurns.shared.give()
+      throw error
+    }
+  }
+
+  private static func serve<Result: Sendable>(
+    _ policy: AccessPolicy, _ limits: ServerLimits, _ plane: FakePlane,
+    _ authority: TestAuthority?, _ body: @Sendable (TestServer) async throws -> Result
+  ) async throws -> Result {
     let folder = "/tmp/apus-api-\(getpid())-\(UInt32.random(in: 0 ... .max))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
