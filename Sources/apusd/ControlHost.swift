@@ -50,7 +50,8 @@ final class ControlHost: ControlPoint {
         do throws(DataPlaneError) { try await controller.start() } catch {
           throw .unavailable(
             why: "the stored state does not fit the host file: \(error)",
-            advice: "give it rules with the same host, or move \(configuration.stateDirectory) away")
+            advice: "give it rules with the same host, or move \(configuration.stateDirectory) away"
+          )
         }
       }
       return controller
@@ -157,7 +158,8 @@ final class ControlHost: ControlPoint {
     case .failure(let error):
       throw DaemonFailure(.refused, what: "control API", why: "\(error)")
     case nil:
-      throw DaemonFailure(.defect, what: "control API", why: "no answer", advice: "please report it")
+      throw DaemonFailure(
+        .defect, what: "control API", why: "no answer", advice: "please report it")
     }
   }
 }
