@@ -4,15 +4,11 @@
 #include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
-#include <rte_ip.h>
 #include <rte_spinlock.h>
-#include <rte_udp.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "mbuf.h"
-
-#define GENEVE_PORT 6081
 
 int apus_ethdev_open(const char *name) {
   char device[RTE_ETH_NAME_MAX_LEN];
@@ -147,7 +143,7 @@ void apus_ethdev_close(uint16_t port) {
   if (is_known) rte_dev_remove(device.device);
 }
 
-uint32_t apus_ethdev_receive(uint16_t port, uint16_t queue, apus_pool *pool, apus_frame *frames,
+uint32_t apus_ethdev_receive(uint16_t port, uint16_t queue, apus_pool *pool, apus_packet *packets,
                              uint32_t count, uint32_t *lost) {
   struct rte_mbuf *mbufs[APUS_BURST];
   uint32_t received = rte_eth_rx_burst(port, queue, mbufs, RTE_MIN(count, APUS_BURST));
@@ -163,7 +159,7 @@ uint32_t apus_ethdev_receive(uint16_t port, uint16_t queue, apus_pool *pool, apu
       mbuf = NULL;
     }
     if (mbuf != NULL)
-      frame_of(mbuf, &frames[kept++]);
+      packet_of(mbuf, &packets[kept++]);
     else
       (*lost)++;
   }
@@ -180,67 +176,54 @@ void apus_ethdev_discard(uint16_t port, uint16_t queue) {
   }
 }
 
-/// Says where the outer headers stand, in a tunnel packet whose inner one is offloaded.
-static void request_tunnel(struct rte_mbuf *mbuf, const apus_frame *frame) {
-  const struct rte_ether_hdr *ethernet = frame->base;
-  bool is_ipv6 = ethernet->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6);
-  uint16_t network = is_ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
-  const struct rte_udp_hdr *udp = RTE_PTR_ADD(frame->base, RTE_ETHER_HDR_LEN + network);
-  mbuf->outer_l2_len = RTE_ETHER_HDR_LEN;
-  mbuf->outer_l3_len = network;
-  // The inner "layer 2" begins behind the outer IP header: UDP, tunnel header, Ethernet.
-  mbuf->l2_len = frame->network - RTE_ETHER_HDR_LEN - network;
-  mbuf->ol_flags |= is_ipv6 ? RTE_MBUF_F_TX_OUTER_IPV6
-                            : RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IP_CKSUM;
-  mbuf->ol_flags |= udp->dst_port == rte_cpu_to_be_16(GENEVE_PORT) ? RTE_MBUF_F_TX_TUNNEL_GENEVE
-                                                                   : RTE_MBUF_F_TX_TUNNEL_VXLAN;
+/// Makes frames fit for a device. Those that it cannot have are freed.
+static uint32_t make_ready(uint32_t offloads, struct rte_mbuf **mbufs, uint32_t count,
+                           bool *prepare, uint64_t *unsent) {
+  uint32_t ready = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    struct rte_mbuf *mbuf = mbufs[i];
+    if (mbuf->nb_segs > 1 && !(offloads & APUS_TX_CHAINS) && rte_pktmbuf_linearize(mbuf) != 0) {
+      *unsent += mbuf->pkt_len;
+      rte_pktmbuf_free(mbuf);
+      continue;
+    }
+    if (mbuf->ol_flags != 0) *prepare = true;
+    mbufs[ready++] = mbuf;
+  }
+  return ready;
 }
 
 /// Sends from `mbufs` on until the queue is full; an mbuf that the driver refuses is skipped.
 static uint32_t transmit(uint16_t port, uint16_t queue, bool prepare, struct rte_mbuf **mbufs,
-                         uint32_t count, uint64_t *bytes) {
+                         uint32_t count, uint64_t *unsent) {
   uint32_t sent = 0, at = 0;
   while (at < count) {
     uint32_t ready = count - at;
     if (prepare) ready = rte_eth_tx_prepare(port, queue, mbufs + at, ready);
-    uint64_t size = 0;
-    uint32_t sizes[APUS_BURST];
-    for (uint32_t i = 0; i < ready; i++) sizes[i] = mbufs[at + i]->pkt_len;
     uint32_t taken = rte_eth_tx_burst(port, queue, mbufs + at, ready);
-    for (uint32_t i = 0; i < taken; i++) size += sizes[i];
-    *bytes += size;
     sent += taken;
     at += taken;
     if (taken < ready) break;
-    if (at < count) rte_pktmbuf_free(mbufs[at++]);
+    if (at < count) {
+      *unsent += mbufs[at]->pkt_len;
+      rte_pktmbuf_free(mbufs[at++]);
+    }
   }
-  if (at < count) rte_pktmbuf_free_bulk(mbufs + at, count - at);
+  if (at < count) {
+    for (uint32_t i = at; i < count; i++) *unsent += mbufs[i]->pkt_len;
+    rte_pktmbuf_free_bulk(mbufs + at, count - at);
+  }
   return sent;
 }
 
 uint32_t apus_ethdev_send(uint16_t port, uint16_t queue, uint32_t offloads, apus_lock *lock,
-                          const apus_frame *frames, uint32_t count, uint64_t *bytes) {
-  struct rte_mbuf *mbufs[APUS_BURST];
+                          apus_mbuf **frames, uint32_t count, bool is_plain, uint64_t *unsent) {
+  struct rte_mbuf **mbufs = (struct rte_mbuf **)frames;
   bool prepare = false;
-  uint32_t ready = 0;
-  count = RTE_MIN(count, APUS_BURST);
-  for (uint32_t i = 0; i < count; i++) {
-    struct rte_mbuf *mbuf = mbuf_of(&frames[i]);
-    if (unlikely(mbuf->nb_segs > 1 && !(offloads & APUS_TX_CHAINS)) &&
-        rte_pktmbuf_linearize(mbuf) != 0) {
-      rte_pktmbuf_free(mbuf);
-      continue;
-    }
-    if (frame_needs_offload(&frames[i])) {
-      mbuf_request_offload(mbuf, &frames[i]);
-      if (frames[i].outer != 0) request_tunnel(mbuf, &frames[i]);
-      prepare = true;
-    }
-    mbufs[ready++] = mbuf;
-  }
+  if (!is_plain) count = make_ready(offloads, mbufs, count, &prepare, unsent);
   rte_spinlock_t *shared = (rte_spinlock_t *)lock;
   if (shared != NULL) rte_spinlock_lock(shared);
-  uint32_t sent = transmit(port, queue, prepare, mbufs, ready, bytes);
+  uint32_t sent = transmit(port, queue, prepare, mbufs, count, unsent);
   if (shared != NULL) rte_spinlock_unlock(shared);
   return sent;
 }

@@ -259,25 +259,28 @@ static void leave(uint32_t worker) {
 /// rte_vhost parsed the frame itself: where the guest said that the checksum begins is not used
 /// (CVE-2024-11614). A kind of segmentation that was never offered shows as a length beyond that of
 /// one packet, or as one of UDP.
-static bool accept_frame(struct rte_mbuf *mbuf, const apus_vhost_limits *limits,
-                         apus_frame *frame) {
-  uint32_t transport = mbuf->packet_type & RTE_PTYPE_L4_MASK;
-  bool is_tcp = transport == RTE_PTYPE_L4_TCP;
-  frame_of(mbuf, frame);
-  if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE &&
-      (is_tcp || transport == RTE_PTYPE_L4_UDP))
-    frame->flags = APUS_FRAME_PARTIAL_CHECKSUM;
-  if (mbuf->ol_flags & RTE_MBUF_F_RX_LRO) {
-    if (!is_tcp || mbuf->tso_segsz < limits->segment_size) return false;
-    frame->segment_size = mbuf->tso_segsz;
+static bool accept_frame(const struct rte_mbuf *mbuf, const apus_vhost_limits *limits,
+                         apus_packet *packet) {
+  uint32_t most = limits->bytes;
+  if (unlikely(mbuf->ol_flags & (RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_LRO))) {
+    uint32_t transport = mbuf->packet_type & RTE_PTYPE_L4_MASK;
+    bool is_tcp = transport == RTE_PTYPE_L4_TCP;
+    if (mbuf->ol_flags & RTE_MBUF_F_RX_LRO) {
+      if (!is_tcp || mbuf->tso_segsz < limits->segment_size) return false;
+      packet->segment_size = mbuf->tso_segsz;
+      if (mbuf->tso_segsz != 0) most = limits->segmented_bytes;
+    }
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE &&
+        (is_tcp || transport == RTE_PTYPE_L4_UDP))
+      packet->flags = APUS_PACKET_PARTIAL_CHECKSUM;
   }
-  uint32_t most = frame->segment_size != 0 ? limits->segmented_bytes : limits->bytes;
+  packet_of(mbuf, packet);
   return mbuf->data_len >= RTE_ETHER_HDR_LEN && mbuf->pkt_len <= most &&
          mbuf->nb_segs <= limits->buffers && mbuf_is_plain(mbuf);
 }
 
 uint32_t apus_vhost_receive(apus_vhost *guest, uint32_t worker, uint32_t pair, apus_pool *pool,
-                            const apus_vhost_limits *limits, apus_frame *frames, uint32_t count,
+                            const apus_vhost_limits *limits, apus_packet *packets, uint32_t count,
                             uint32_t *drops) {
   struct rte_mbuf *mbufs[APUS_BURST];
   int vid = enter(guest, worker);
@@ -287,9 +290,11 @@ uint32_t apus_vhost_receive(apus_vhost *guest, uint32_t worker, uint32_t pair, a
   leave(worker);
   uint32_t kept = 0;
   for (uint32_t i = 0; i < received; i++) {
-    if (likely(accept_frame(mbufs[i], limits, &frames[kept]))) {
+    if (likely(accept_frame(mbufs[i], limits, &packets[kept]))) {
       kept++;
     } else {
+      packets[kept].flags = 0;
+      packets[kept].segment_size = 0;
       rte_pktmbuf_free(mbufs[i]);
       (*drops)++;
     }
@@ -318,28 +323,36 @@ static struct rte_mbuf *split_header(struct rte_mbuf *mbuf, apus_pool *pool) {
   return header;
 }
 
-int apus_vhost_send(apus_vhost *guest, uint32_t worker, uint32_t pair, apus_pool *pool,
-                    const apus_frame *frames, uint32_t count, uint64_t *bytes) {
-  struct rte_mbuf *mbufs[APUS_BURST];
+/// Splits the headers of frames that the guest is to take unsegmented. Those for which there is no
+/// buffer are freed.
+static uint32_t make_ready(apus_pool *pool, struct rte_mbuf **mbufs, uint32_t count,
+                           uint64_t *unsent) {
   uint32_t ready = 0;
-  count = RTE_MIN(count, APUS_BURST);
   for (uint32_t i = 0; i < count; i++) {
-    struct rte_mbuf *mbuf = mbuf_of(&frames[i]), *whole = mbuf;
-    if (frame_needs_offload(&frames[i])) mbuf_request_offload(mbuf, &frames[i]);
-    if (frames[i].segment_size != 0) whole = split_header(mbuf, pool);
-    if (whole != NULL)
+    struct rte_mbuf *mbuf = mbufs[i], *whole = mbuf;
+    if (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) whole = split_header(mbuf, pool);
+    if (whole != NULL) {
       mbufs[ready++] = whole;
-    else
+    } else {
+      *unsent += mbuf->pkt_len;
       rte_pktmbuf_free(mbuf);
+    }
   }
+  return ready;
+}
+
+int apus_vhost_send(apus_vhost *guest, uint32_t worker, uint32_t pair, apus_pool *pool,
+                    apus_mbuf **frames, uint32_t count, bool is_plain, uint64_t *unsent) {
+  struct rte_mbuf **mbufs = (struct rte_mbuf **)frames;
+  if (!is_plain) count = make_ready(pool, mbufs, count, unsent);
   int vid = enter(guest, worker);
   int sent = -1;
   if (vid >= 0) {
-    sent = rte_vhost_enqueue_burst(vid, 2 * pair, mbufs, ready);
+    sent = rte_vhost_enqueue_burst(vid, 2 * pair, mbufs, count);
     leave(worker);
   }
-  for (int i = 0; i < sent; i++) *bytes += mbufs[i]->pkt_len;
-  if (ready > 0) rte_pktmbuf_free_bulk(mbufs, ready);
+  for (uint32_t i = sent < 0 ? 0 : (uint32_t)sent; i < count; i++) *unsent += mbufs[i]->pkt_len;
+  if (count > 0) rte_pktmbuf_free_bulk(mbufs, count);
   return sent;
 }
 

@@ -16,11 +16,9 @@ public struct DPDKIO: PacketIO, ~Copyable {
   private let wasRegistered: Bool
 
   static var burst: Int { Int(APUS_BURST) }
-  /// Frames that a call of DPDK brought.
-  let received: UnsafeMutablePointer<apus_frame>
-  /// Of port p from `p * burst`: frames to send.
-  let staged: UnsafeMutablePointer<apus_frame>
-  let stagedCounts: UnsafeMutablePointer<Int>
+  /// Of port p from `p * burst`: mbufs of frames to send.
+  let staged: UnsafeMutablePointer<UnsafeMutablePointer<apus_mbuf>?>
+  let stagings: UnsafeMutablePointer<Staging>
   /// The ports that have staged frames, in the order of their first.
   let stagedPorts: UnsafeMutablePointer<Int>
   var stagedPortCount = 0
@@ -44,12 +42,11 @@ public struct DPDKIO: PacketIO, ~Copyable {
     self.counters = counters
     self.waker = waker
     wasRegistered = apus_thread_register() != 1
-    received = .allocate(capacity: Self.burst)
-    received.initialize(repeating: apus_frame(), count: Self.burst)
+    precondition(Self.layoutsAgree)
     staged = .allocate(capacity: portCount * Self.burst)
-    staged.initialize(repeating: apus_frame(), count: portCount * Self.burst)
-    stagedCounts = .allocate(capacity: portCount)
-    stagedCounts.initialize(repeating: 0, count: portCount)
+    staged.initialize(repeating: nil, count: portCount * Self.burst)
+    stagings = .allocate(capacity: portCount)
+    stagings.initialize(repeating: Staging(), count: portCount)
     stagedPorts = .allocate(capacity: portCount)
     stagedPorts.initialize(repeating: 0, count: portCount)
     ownQueues = (Int(APUS_VHOST_PAIRS) + workers - 1) / workers
@@ -65,11 +62,10 @@ public struct DPDKIO: PacketIO, ~Copyable {
   deinit {
     for index in 0..<stagedPortCount {
       let port = stagedPorts[index]
-      for place in 0..<stagedCounts[port] { Self.free(staged[port * Self.burst + place]) }
+      apus_mbufs_free(staged + port * Self.burst, UInt32(stagings[port].count))
     }
-    received.deallocate()
     staged.deallocate()
-    stagedCounts.deallocate()
+    stagings.deallocate()
     stagedPorts.deallocate()
     watches.deallocate()
     turns.deallocate()
@@ -81,7 +77,24 @@ public struct DPDKIO: PacketIO, ~Copyable {
 
   // MARK: Buffers
 
-  static func free(_ frame: apus_frame) { apus_buffer_free(frame.base - Int(frame.headroom)) }
+  /// Whether DPDK's side may fill in the engine's descriptors: what it writes is read here.
+  static var layoutsAgree: Bool {
+    guard MemoryLayout<Packet>.size == MemoryLayout<apus_packet>.size else { return false }
+    var byte: UInt8 = 0
+    var written = apus_packet()
+    withUnsafeMutablePointer(to: &byte) { written.base = UnsafeMutableRawPointer($0) }
+    written.length = 1
+    written.total = 2
+    written.headroom = 3
+    written.flags = UInt16(APUS_PACKET_PARTIAL_CHECKSUM)
+    written.segment_size = 4
+    return withUnsafeMutablePointer(to: &written) { written in
+      let read = UnsafeMutableRawPointer(written).assumingMemoryBound(to: Packet.self)
+      return read.pointee.base == written.pointee.base && read.pointee.length == 1
+        && read.pointee.originalLength == 2 && read.pointee.headroom == 3
+        && read.pointee.flags == .partialChecksum && read.pointee.segmentSize == 4
+    }
+  }
 
   public mutating func release(_ packet: inout Packet) {
     apus_buffer_free(packet.base - Int(packet.headroom))

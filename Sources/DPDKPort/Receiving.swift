@@ -25,8 +25,9 @@ extension DPDKIO {
       let queue = worker + (turns[number] + turn) % count * workers
       let room = min(burst.count - filled, Self.burst)
       let came = apus_ethdev_receive(
-        port.device, UInt16(truncatingIfNeeded: queue), port.pool, received, UInt32(room), &lost)
-      fill(burst, from: filled, count: Int(came), port: number)
+        port.device, UInt16(truncatingIfNeeded: queue), port.pool, descriptors(burst, filled),
+        UInt32(room), &lost)
+      countReceived(burst, from: filled, count: Int(came), port: number)
       filled += Int(came)
     }
     turns[number] = count > 1 ? (turns[number] + 1) % count : 0
@@ -81,12 +82,12 @@ extension DPDKIO {
     var drops: UInt32 = 0
     let room = min(burst.count - start, Self.burst)
     let came = apus_vhost_receive(
-      port.pointee.guest, UInt32(worker), pair, port.pointee.pool, &port.pointee.limits, received,
-      UInt32(room), &drops)
+      port.pointee.guest, UInt32(worker), pair, port.pointee.pool, &port.pointee.limits,
+      descriptors(burst, start), UInt32(room), &drops)
     if came > 0 || drops > 0 {
       watch.pointee.moved()
       counters[number].dropsOversize += UInt64(drops)
-      fill(burst, from: start, count: Int(came), port: number)
+      countReceived(burst, from: start, count: Int(came), port: number)
     } else if watch.pointee.isDue() {
       examine(watch, number, pair: pair)
     }
@@ -108,21 +109,21 @@ extension DPDKIO {
     }
   }
 
-  private mutating func fill(
+  /// The burst's descriptors, to be filled in by DPDK's side.
+  private func descriptors(
+    _ burst: UnsafeMutableBufferPointer<Packet>, _ start: Int
+  ) -> UnsafeMutablePointer<apus_packet>? {
+    // Of the same layout, which `init` has checked.
+    burst.baseAddress.map {
+      UnsafeMutableRawPointer($0 + start).assumingMemoryBound(to: apus_packet.self)
+    }
+  }
+
+  private mutating func countReceived(
     _ burst: UnsafeMutableBufferPointer<Packet>, from start: Int, count: Int, port: Int
   ) {
     var bytes: UInt64 = 0
-    for index in 0..<count {
-      let frame = received[index]
-      let place = start + index
-      burst[place] = Packet(base: frame.base, length: frame.length, headroom: frame.headroom)
-      burst[place].originalLength = frame.total
-      burst[place].segmentSize = frame.segment_size
-      if frame.flags & UInt8(APUS_FRAME_PARTIAL_CHECKSUM) != 0 {
-        burst[place].flags = .partialChecksum
-      }
-      bytes += UInt64(frame.total)
-    }
+    for place in start..<start + count { bytes += UInt64(burst[place].originalLength) }
     counters[port].receivedPackets += UInt64(count)
     counters[port].receivedBytes += bytes
   }

@@ -89,13 +89,15 @@ extension LiveWorker where IO: ~Copyable {
     return end
   }
 
-  /// Moves a packet to the place of one that is settled; both places stay initialised.
+  /// Moves a packet to the place of one that is settled; the place that it leaves is ready for
+  /// another.
   @inlinable @inline(__always)
   func moveDescriptor(from source: Int, to target: Int) {
     // SAFETY: both are inside the burst, and a descriptor is plain bytes that own nothing.
     let bytes = unsafe UnsafeRawPointer(burst.pointer(source))
     unsafe UnsafeMutableRawPointer(burst.pointer(target)).copyMemory(
       from: bytes, byteCount: MemoryLayout<Packet>.stride)
+    resetDescriptor(source)
   }
 
   /// Has the engine judge the first packets of the burst, and settles them in order.
@@ -105,6 +107,8 @@ extension LiveWorker where IO: ~Copyable {
     unsafe engine.process(
       UnsafeMutableBufferPointer(start: burst.pointer(0), count: count), tables.pointee.rules)
     for slot in 0..<count { unsafe settle(slot, tables) }
+    if sent > 0 { self.count(.sent, sent) }
+    sent = 0
   }
 
   // MARK: Other workers

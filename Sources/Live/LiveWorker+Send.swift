@@ -82,9 +82,9 @@ extension LiveWorker where IO: ~Copyable {
   @inlinable @inline(__always)
   mutating func send(_ slot: Int, port: Int, outer: UInt16) {
     if burst[slot].segmentSize == 0 && !burst[slot].flags.contains(.partialChecksum) {
-      count(.sent, 1)
+      // The descriptor has nothing to forget then.
+      sent &+= 1
       io.send(&burst[slot], port: port, headers: HeaderOffsets(outer: outer))
-      resetDescriptor(slot)
     } else {
       sendUnfinished(slot, port: port, outer: outer)
     }
@@ -99,14 +99,14 @@ extension LiveWorker where IO: ~Copyable {
     if burst[slot].segmentSize > 0 {
       count(.superPackets, 1)
       if offloads.contains(Self.segmentation(headers)) {
-        count(.sent, 1)
+        sent &+= 1
         io.send(&burst[slot], port: port, headers: headers)
       } else {
         let made = Segmentation.segment(
           &burst[slot], headers: headers, port: port, poolPort: Int(ports[slot]), io: &io)
         count(.segments, made)
         if made > 0 {
-          count(.sent, 1)
+          sent &+= 1
         } else {
           // There was no buffer for a single segment.
           countDrop(nic: burst[slot].nic, port: Int(ports[slot]), .portFull)
@@ -117,7 +117,7 @@ extension LiveWorker where IO: ~Copyable {
         ChecksumCompletion.complete(&burst[slot], headers: headers, io: &io)
         burst[slot].flags.remove(.partialChecksum)
       }
-      count(.sent, 1)
+      sent &+= 1
       io.send(&burst[slot], port: port, headers: headers)
     }
     resetDescriptor(slot)

@@ -24,6 +24,8 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   /// Workers that packets were staged for in this round, a bit each.
   @usableFromInline var staged: UInt64 = 0
   @usableFromInline var hasPunted = false
+  /// Packets of the burst under way that were given to a port.
+  @usableFromInline var sent = 0
   /// Nanoseconds, of this round; never goes back.
   @usableFromInline var now: UInt64 = 0
   @usableFromInline var emptyRounds = 0

@@ -71,6 +71,24 @@ import Wire
     host.expectLevel()
   }
 
+  /// A tunnel packet moved to the place of one that was ignored leaves nothing of itself behind.
+  @Test func movedPacketLeavesNoFlags() throws {
+    let host = try LiveHost()
+    var worker = host.worker()
+    host.wires.setOffloads([.isUp, .checksum], port: LiveHost.webPort)
+    let tunnel = LiveHost.tunnel(LiveHost.fromRemote())
+    let foreign = LiveHost.frame(
+      LiveHost.web, Compose.ipv4("10.0.1.99", "10.0.1.20", protocol: 17, Compose.udp(1, 2)))
+    host.wires.put(
+      [WireFrame(bytes: foreign), WireFrame(bytes: tunnel, isPartial: true)], port: 0)
+    LiveHost.poll(&worker)
+    #expect(host.wires.take(port: LiveHost.webPort).map(\.isPartial) == [true])
+    host.wires.put([tunnel, tunnel], port: 0)
+    LiveHost.poll(&worker)
+    #expect(host.wires.take(port: LiveHost.webPort).map(\.isPartial) == [false, false])
+    host.expectLevel()
+  }
+
   @Test func headersAreFoundBehindTunnel() throws {
     let host = try LiveHost()
     var worker = host.worker()

@@ -46,7 +46,7 @@ bool apus_ethdev_is_up(uint16_t port);
 
 /// Takes received frames, at most `APUS_BURST`. A frame whose buffer is not one of ours, or has too
 /// little headroom, is copied into `pool`; what cannot be copied is freed and added to `lost`.
-uint32_t apus_ethdev_receive(uint16_t port, uint16_t queue, apus_pool *pool, apus_frame *frames,
+uint32_t apus_ethdev_receive(uint16_t port, uint16_t queue, apus_pool *pool, apus_packet *packets,
                              uint32_t count, uint32_t *lost);
 
 /// A lock for a queue that several threads send to.
@@ -54,11 +54,14 @@ typedef struct {
   int word;
 } apus_lock;
 
-/// Sends frames and takes their buffers over; those that are not taken are freed.
-/// `lock` is NULL for a queue of the thread's own. `offloads` are those of the device.
-/// Returns how many were taken, and adds their bytes to `bytes`.
+/// Sends frames, at most `APUS_BURST`, and takes their buffers over; those that are not taken are
+/// freed, and their bytes added to `unsent`.
+///
+/// `lock` is NULL for a queue of the thread's own. `offloads` are those of the device. `is_plain`:
+/// none of the frames is in several buffers or asks for an offload.
+/// Returns how many were taken.
 uint32_t apus_ethdev_send(uint16_t port, uint16_t queue, uint32_t offloads, apus_lock *lock,
-                          const apus_frame *frames, uint32_t count, uint64_t *bytes);
+                          apus_mbuf **mbufs, uint32_t count, bool is_plain, uint64_t *unsent);
 
 /// Drops what a queue has received so far; no worker polls it yet.
 void apus_ethdev_discard(uint16_t port, uint16_t queue);

@@ -4,25 +4,62 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The TCP or UDP checksum field holds the sum of the pseudo-header only.
-#define APUS_FRAME_PARTIAL_CHECKSUM 1
-#define APUS_FRAME_IPV6 2
-#define APUS_FRAME_TCP 4
-
-/// A frame in one or more buffers, the first of which begins `headroom` bytes before `base`.
+/// A received packet: the descriptor of the engine (`Datapath.Packet`), so that it is filled in where
+/// it is used. `DPDKIO` checks that both have the same layout.
 typedef struct {
+  /// A frame in one or more buffers, the first of which begins `headroom` bytes before `base`.
   void *base;
+  uint64_t time;
   /// Bytes in the first buffer, and in all.
   uint32_t length;
   uint32_t total;
   uint32_t headroom;
-  /// TCP payload of each segment; 0 for a frame that is one packet.
+  /// Written only with `APUS_PACKET_PARTIAL_CHECKSUM`.
+  uint16_t flags;
+  uint8_t judgement[6];
+  uint32_t places[6];
+  uint16_t entropy;
+  /// TCP payload of each segment; written only for a frame that is to be segmented.
   uint16_t segment_size;
-  /// Offsets of headers from `base`, for a frame to send with a partial checksum or to be
-  /// segmented; `outer` counts the bytes of a tunnel's headers before the inner Ethernet header.
+} apus_packet;
+
+/// The TCP or UDP checksum field holds the sum of the pseudo-header only.
+#define APUS_PACKET_PARTIAL_CHECKSUM 64
+
+/// What an mbuf says of its frame, where a frame that is to be sent changes it. `mbuf.h` checks the
+/// places, as DPDK's headers are not for Swift.
+typedef struct {
+  uint8_t address[16];
+  uint16_t data_offset;
+  uint8_t references[6];
+  uint64_t offloads;
+  uint32_t packet_type;
+  uint32_t total;
+  uint16_t length;
+} apus_mbuf;
+
+/// The mbuf of a buffer, which says what its frame is now, without offloads.
+static inline apus_mbuf *apus_mbuf_of(void *base, uint32_t length, uint32_t headroom) {
+  apus_mbuf *mbuf = (apus_mbuf *)((char *)base - headroom - 128);
+  mbuf->data_offset = (uint16_t)headroom;
+  mbuf->offloads = 0;
+  mbuf->total += length - mbuf->length;
+  mbuf->length = (uint16_t)length;
+  return mbuf;
+}
+
+/// What a device has to finish of a frame.
+typedef struct {
+  /// Offsets of headers from the frame's first byte; `outer` counts the bytes of a tunnel's headers
+  /// before the inner Ethernet header.
   uint16_t network, transport, payload, outer;
-  uint8_t flags;
-} apus_frame;
+  /// TCP payload of each segment; 0 for a checksum only.
+  uint16_t segment_size;
+  bool is_ipv6, is_tcp;
+} apus_offload;
+
+/// Asks for the checksum, and the segmentation, that a frame still needs.
+void apus_mbuf_request(apus_mbuf *mbuf, const apus_offload *offload);
 
 /// The most frames of a call.
 #define APUS_BURST 64
@@ -46,6 +83,9 @@ void *apus_buffer_allocate(apus_pool *pool);
 
 /// Gives back all buffers of the frame whose first buffer begins at `start`.
 void apus_buffer_free(void *start);
+
+/// Gives back all buffers of frames, at most `APUS_BURST`.
+void apus_mbufs_free(apus_mbuf **mbufs, uint32_t count);
 
 /// Copies bytes of a frame of which `length` bytes stand at `base`, and the rest in further buffers
 /// of the one that begins `headroom` before `base`. Bytes beyond the frame are left alone.

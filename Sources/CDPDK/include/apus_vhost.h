@@ -63,14 +63,16 @@ uint32_t apus_vhost_generation(const apus_vhost *guest);
 /// Takes frames that the guest sent in a queue pair, at most `APUS_BURST`.
 /// `drops` is raised by those beyond the limits, which are freed.
 uint32_t apus_vhost_receive(apus_vhost *guest, uint32_t worker, uint32_t pair, apus_pool *pool,
-                            const apus_vhost_limits *limits, apus_frame *frames, uint32_t count,
+                            const apus_vhost_limits *limits, apus_packet *packets, uint32_t count,
                             uint32_t *drops);
 
-/// Copies frames into the guest's buffers of a queue pair; frees all of them.
-/// Returns how many the guest got, or -1 when it is down. `pool` gives a buffer for each frame that
-/// the guest is to take unsegmented.
+/// Copies frames, at most `APUS_BURST`, into the guest's buffers of a queue pair; frees all of them.
+///
+/// `pool` gives a buffer for each frame that the guest is to take unsegmented. `is_plain`: no frame
+/// asks for an offload. The bytes of frames that the guest did not get are added to `unsent`.
+/// Returns how many the guest got, or -1 when it is down.
 int apus_vhost_send(apus_vhost *guest, uint32_t worker, uint32_t pair, apus_pool *pool,
-                    const apus_frame *frames, uint32_t count, uint64_t *bytes);
+                    apus_mbuf **mbufs, uint32_t count, bool is_plain, uint64_t *unsent);
 
 /// What the guest offered in its send ring of a pair and was not taken yet.
 /// `head` is set to the position of the oldest one. 0 for a packed ring, whose state rte_vhost does

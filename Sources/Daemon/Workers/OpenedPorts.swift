@@ -46,7 +46,7 @@ extension OpenedPorts {
         engine: engine.makeEngine(worker: index),
         shared: workers)
       gate.pass(worker: index)
-      worker.run()
+      worker.runPorts()
     }
     ports.refresh = { shared.runtime.refresh() }
     guard let uplink = shared.runtime.uplinkInterface else {
@@ -76,7 +76,7 @@ extension OpenedPorts {
         engine: engine.makeEngine(worker: index),
         shared: workers)
       gate.pass(worker: index)
-      worker.run()
+      worker.runPorts()
     }
     ports.release = { shared.runtime.release() }
     ports.discardWaiting = { shared.runtime.discardWaiting() }
