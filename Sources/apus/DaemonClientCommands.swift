@@ -86,6 +86,15 @@ struct FlowsCommand: DaemonClientCommand {
   var arguments: [String] = []
 }
 
+/// `apus top`.
+struct TopCommand: DaemonClientCommand {
+  static let name = "top"
+  static let abstract = "Watch the busiest network interfaces of a running host, and the drops."
+
+  @Argument(parsing: .captureForPassthrough)
+  var arguments: [String] = []
+}
+
 /// `apus audit`.
 struct AuditCommand: DaemonClientCommand {
   static let name = "audit"
