@@ -16,6 +16,14 @@ int apus_allowed_processors(unsigned char *allowed, int capacity) {
   return 0;
 }
 
+int apus_restrict_thread(const unsigned char *allowed, int capacity) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int n = 0; n < capacity && n < CPU_SETSIZE; n++)
+    if (allowed[n]) CPU_SET(n, &set);
+  return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
 int apus_pin_thread(int processor) {
   if (processor < 0 || processor >= CPU_SETSIZE) return EINVAL;
   cpu_set_t set;

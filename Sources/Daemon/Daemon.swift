@@ -21,6 +21,9 @@ public enum Daemon {
     let logger = Log.start(options.logLevel)
     let configuration = input.configuration
     for warning in configuration.warnings { logger.warning("\(warning)") }
+    if !Processors.leave(to: configuration.plan.workers.cores) {
+      logger.notice("workers have every processor; what else the daemon does takes time of theirs")
+    }
     let compiled: CompiledTables
     var plan = configuration.plan
     do {

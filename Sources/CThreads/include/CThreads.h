@@ -7,6 +7,12 @@
 /// Returns 0, or the number of the error.
 int apus_allowed_processors(unsigned char *allowed, int capacity);
 
+/// Restricts the calling thread, and those that it starts from now on, to the processors whose
+/// `allowed[n]` is 1.
+///
+/// Returns 0, or the number of the error.
+int apus_restrict_thread(const unsigned char *allowed, int capacity);
+
 /// Binds the calling thread to one processor (pthread_setaffinity_np(3)).
 ///
 /// Returns 0, or the number of the error.
