@@ -101,6 +101,9 @@ extension LiveWorker where IO: ~Copyable {
   /// Has the engine judge the first packets of the burst, and settles them in order.
   @unsafe @inlinable @inline(__always)
   mutating func judge(_ count: Int, _ tables: UnsafePointer<LiveTables>) {
+    if let observation = unsafe observation {
+      return unsafe judgeObserved(count, observation, tables)
+    }
     // SAFETY: `count` is at most the burst's capacity.
     unsafe engine.process(
       UnsafeMutableBufferPointer(start: burst.pointer(0), count: count), tables.pointee.rules)

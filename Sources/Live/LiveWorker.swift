@@ -24,6 +24,10 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   /// Workers that packets were staged for in this round, a bit each.
   @usableFromInline var staged: UInt64 = 0
   @usableFromInline var hasPunted = false
+  /// Who looks at the packets of this round; nil nearly always.
+  @usableFromInline var observation: UnsafeMutablePointer<Observation>?
+  /// Where in the burst the packets begin that the engine has judged together.
+  @usableFromInline var judgedFrom = 0
   /// Nanoseconds, of this round; never goes back.
   @usableFromInline var now: UInt64 = 0
   @usableFromInline var emptyRounds = 0
@@ -98,6 +102,8 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     unsafe shared.quiescent.announce(index, tables.pointee.generation)
     if unsafe isSweeping || tables.pointee.generation != followed { unsafe follow(tables) }
     now = max(now, shared.clock.now())
+    unsafe observation = UnsafeMutablePointer(mutating: shared.observation(index).load())
+    if unsafe observation != nil { unsafe beginObservedRound() }
     var work = unsafe pollPorts(tables)
     unsafe work &+= takeCrossings(tables)
     unsafe work &+= takeAnswers(tables)

@@ -19,7 +19,8 @@ struct ControlTool: AsyncParsableCommand {
       """,
     subcommands: [
       ApplyCommand.self, DiffCommand.self, GetCommand.self, DeleteCommand.self,
-      StatusCommand.self, CountersCommand.self, FlowsCommand.self, AuditCommand.self,
+      StatusCommand.self, CountersCommand.self, FlowsCommand.self, TraceCommand.self,
+      CaptureCommand.self, AuditCommand.self,
     ])
 
   static func main() async {
