@@ -87,7 +87,7 @@ extension LiveWorker where IO: ~Copyable {
     if burst[slot].verdict != .handOver {
       found.setVerdict(burst[slot])
       unsafe foresee(slot, &found, tables)
-      if unsafe observation.pointee.filter.matches(found.verdict, found.reason) {
+      if unsafe observation.pointee.wanted.matches(found.verdict, found.reason) {
         unsafe show(slot, &found, place, observation, tables)
       }
     }
@@ -121,7 +121,7 @@ extension LiveWorker where IO: ~Copyable {
       }
     }
     let isToUnderlay = found.output == .underlay
-    if unsafe observation.pointee.filter.isOfUnderlay && !isToUnderlay && found.place != .underlay {
+    if unsafe observation.pointee.wanted.isOfUnderlay && !isToUnderlay && found.place != .underlay {
       return
     }
     guard let place = unsafe place else { return unsafe observation.pointee.countOverrun() }
@@ -155,7 +155,7 @@ extension LiveWorker where IO: ~Copyable {
     found.originalLength = burst[slot].originalLength
   }
 
-  /// Shows a frame that the service thread composed for a guest or of a guest's packet, as it leaves.
+  /// Shows a frame that the service thread composed for a guest, or of its packet, as it leaves.
   @unsafe @inlinable @inline(never)
   mutating func showComposed(_ answer: Answer) {
     guard let observation = unsafe observation, answer.kind != .underlay else { return }

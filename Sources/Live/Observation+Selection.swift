@@ -20,8 +20,8 @@ extension Observation {
     let frame = unsafe ObservedFrame(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
       isOuter: isOuter)
-    guard filter.matches(frame, origin: packet.origin),
-      filter.nic == .none || isOfNIC(packet, frame, &engine, tables)
+    guard wanted.matches(frame, origin: packet.origin),
+      wanted.nic == .none || isOfNIC(packet, frame, &engine, tables)
     else { return false }
     found = ObservedPacket(frame, packet, time: time)
     found.generation = tables.generation
@@ -36,11 +36,11 @@ extension Observation {
   ) -> Bool {
     if packet.origin == .underlay {
       guard frame.hasTunnel else { return false }
-      return filter.nic
+      return wanted.nic
         == engine.tunnelReceiver(of: frame.headers, to: frame.target, vni: frame.vni, tables)
     }
-    if filter.nic == packet.nic { return true }
-    return filter.nic == engine.localReceiver(of: frame.headers, from: packet.nic, tables)
+    if wanted.nic == packet.nic { return true }
+    return wanted.nic == engine.localReceiver(of: frame.headers, from: packet.nic, tables)
   }
 
   /// Whether a frame that the service thread composed matches.
@@ -53,14 +53,14 @@ extension Observation {
     _ packet: borrowing Packet, of nic: TableIndex, isToUnderlay: Bool, time: UInt64,
     _ found: inout ObservedPacket
   ) -> Bool {
-    guard content == .frameAfter, !filter.isDropped, filter.origin == nil, filter.vni == nil,
-      filter.nic == .none || filter.nic == nic, isToUnderlay || !filter.isOfUnderlay
+    guard content == .frameAfter, !wanted.isDropped, wanted.origin == nil, wanted.vni == nil,
+      wanted.nic == .none || wanted.nic == nic, isToUnderlay || !wanted.isOfUnderlay
     else { return false }
     // SAFETY: the packet's owner vouches for `length` bytes at `base`.
     let frame = unsafe ObservedFrame(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
       isOuter: isToUnderlay)
-    guard filter.matches(frame, origin: .guest) else { return false }
+    guard wanted.matches(frame, origin: .guest) else { return false }
     found = ObservedPacket(frame, packet, time: time)
     found.setComposed(nic: nic, isToUnderlay: isToUnderlay)
     return true

@@ -29,7 +29,7 @@ public struct Observation: ~Copyable {
   /// Bytes of a frame that is copied with its payload.
   public static var frameLimit: Int { 9_216 }
 
-  @usableFromInline let filter: ObservationFilter
+  @usableFromInline let wanted: ObservationFilter
   @usableFromInline let content: Content
   let hasPayload: Bool
   private let ring: SlotRing
@@ -41,10 +41,10 @@ public struct Observation: ~Copyable {
   ///   - hasPayload: whole frames are copied, up to `frameLimit`; otherwise their headers.
   ///   - capacity: packets in the ring, a power of two; nil as the content suggests.
   public init(
-    _ content: Content, _ filter: ObservationFilter, hasPayload: Bool = false, capacity: Int? = nil
+    _ content: Content, _ wanted: ObservationFilter, hasPayload: Bool = false, capacity: Int? = nil
   ) {
     precondition(MemoryLayout<ObservedPacket>.size <= Self.headerLength)
-    self.filter = filter
+    self.wanted = wanted
     self.content = content
     self.hasPayload = hasPayload
     let room: Int
@@ -101,6 +101,7 @@ public struct Observation: ~Copyable {
       ObservedPacket, UnsafeBufferPointer<TraceEvent>, UnsafeRawBufferPointer
     ) -> Result
   ) -> Result? {
+    // SAFETY: the worker wrote a whole packet to the slot, which is this side's until `release`.
     guard let slot = unsafe ring.front() else { return nil }
     defer { ring.release() }
     let packet = unsafe slot.load(as: ObservedPacket.self)

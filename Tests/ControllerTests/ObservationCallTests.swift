@@ -84,7 +84,8 @@ import Testing
         return
       }
       #expect(why.contains("no more than 1 at once"))
-      #expect(try desk.audit().last?.contains(#""outcome":"failed""#) == true)
+      let last = try #require(desk.audit().last)
+      #expect(last.contains(#""outcome":"failed""#))
     }
   }
 

@@ -1,5 +1,6 @@
 import Controller
 import Datapath
+import Dispatch
 import HostPlan
 import Live
 import TableCompiler
@@ -62,6 +63,13 @@ import Wire
     }
 
     deinit {
+      // As the controller does before the host ends.
+      let (plane, isDone) = (plane, DispatchSemaphore(value: 0))
+      Task.detached {
+        await plane.endObservations()
+        isDone.signal()
+      }
+      isDone.wait()
       #expect(server.stop())
       server.close()
     }
