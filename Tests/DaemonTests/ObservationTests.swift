@@ -157,7 +157,9 @@ extension LiveDataPlaneTests {
     await host.plane.endObservations()
     #expect(await others.next()?.end == .daemon)
     #expect(!host.server.shared.isObserved(worker: 0))
-    await #expect(throws: ObservationError.ending) { _ = try await host.plane.capture(asked) }
+    await #expect(throws: ObservationError.ending) {
+      _ = try await host.plane.capture(CaptureRequest(Self.filter(), Self.limits()))
+    }
   }
 
   @Test func wrongFiltersAreRefused() async throws {
