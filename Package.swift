@@ -78,10 +78,12 @@ let package = Package(
     // Ports.
     .target(name: "HostPlan", dependencies: ["Wire"], swiftSettings: slowPath),
     .target(
-      name: "KernelPort", dependencies: ["CXDP", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
+      name: "KernelPort",
+      dependencies: ["CXDP", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
       swiftSettings: slowPath),
     .target(
-      name: "DPDKPort", dependencies: ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
+      name: "DPDKPort",
+      dependencies: ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
       swiftSettings: slowPath),
     .target(name: "CapturePort", dependencies: ["CCapture"], swiftSettings: slowPath),
 
@@ -94,9 +96,14 @@ let package = Package(
     .target(
       name: "SlowPath", dependencies: ["VPCModel", "Wire"], swiftSettings: slowPath),
     .target(
+      name: "Explanation",
+      dependencies: ["VPCModel", "TableCompiler", "Tables", "Datapath", "Wire"],
+      swiftSettings: slowPath),
+    .target(
       name: "Replay",
       dependencies: [
-        "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort", "Wire",
+        "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort",
+        "Wire",
       ],
       swiftSettings: slowPath),
     .target(
@@ -153,14 +160,16 @@ let package = Package(
     .executableTarget(
       name: "apusctl",
       dependencies: [
-        "ControlAPI", "ControlProtocol",
+        "CapturePort", "ControlAPI", "ControlProtocol",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       swiftSettings: slowPath),
     .target(
       name: "Daemon",
       dependencies: [
-        "Controller", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree",
+        "Controller", "Explanation", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live",
+        "LockFree",
         "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane",
         "CThreads", "CConfinement",
         .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
@@ -229,7 +238,8 @@ let package = Package(
     .testTarget(
       name: "ReplayTests",
       dependencies: [
-        "Replay", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath", "CapturePort", "Wire",
+        "Replay", "Explanation", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath",
+        "CapturePort", "Wire",
       ]),
     .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
     .testTarget(
@@ -260,7 +270,8 @@ let package = Package(
     .testTarget(
       name: "LiveTests",
       dependencies: [
-        "Live", "LockFree", "Datapath", "TableCompiler", "Tables", "TestPackets", "VPCModel", "Wire",
+        "Live", "LockFree", "Datapath", "TableCompiler", "Tables", "TestPackets", "VPCModel",
+        "Wire",
       ]),
     .testTarget(
       name: "KernelPortTests",
@@ -288,7 +299,7 @@ let package = Package(
     .testTarget(
       name: "ControlAPITests",
       dependencies: [
-        "ControlAPI", "ControlProtocol", "Controller", "apus", "apusctl",
+        "CapturePort", "ControlAPI", "ControlProtocol", "Controller", "apus", "apusctl",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
         .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),

@@ -23,6 +23,15 @@ public protocol ControlPlane: Sendable {
   /// not keep up gets the newest and misses those between.
   func watch(by caller: Caller) async throws(ControlError) -> AsyncStream<ControlStatus>
 
+  /// Packets as they are judged, with every step, until a limit is reached or the caller goes.
+  func trace(_ request: TraceRequest, by caller: Caller) async throws(ControlError)
+    -> AsyncStream<ObservationBatch<TracedPacket>>
+
+  /// Packets with their frames, until a limit is reached or the caller goes. Whole packets need
+  /// `Permission.payload` too.
+  func capture(_ request: CaptureRequest, by caller: Caller) async throws(ControlError)
+    -> AsyncStream<ObservationBatch<CapturedPacket>>
+
   /// A call that the API itself refused, before it could become one of those above (bad message,
   /// bad certificate, unknown method, no identity): only recorded.
   func recordRefusal(method: String, by caller: Caller, why: String) async

@@ -65,6 +65,7 @@ public actor Controller: ControlPlane {
     if isStopping { return }
     isStopping = true
     watchers.finish()
+    await dataPlane.endObservations()
     if case .wait = queue.enter(isBounded: false) {
       await withCheckedContinuation { queue.wait($0) }
     }

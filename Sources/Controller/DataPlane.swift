@@ -20,6 +20,18 @@ public protocol DataPlane: Sendable {
 
   /// Live connections, at most `limit` of those that match, and whether there are more.
   func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionList
+
+  /// Packets as they are judged. Ends when a limit is reached; whoever lets go of the stream ends
+  /// it too.
+  func trace(_ request: TraceRequest) async throws(ObservationError)
+    -> AsyncStream<ObservationBatch<TracedPacket>>
+
+  /// Packets with their frames, in the same way.
+  func capture(_ request: CaptureRequest) async throws(ObservationError)
+    -> AsyncStream<ObservationBatch<CapturedPacket>>
+
+  /// Ends all traces and captures, and refuses others from here on.
+  func endObservations() async
 }
 
 /// A state to publish.

@@ -31,8 +31,9 @@ import Wire
       self.maskLow = maskLow
     }
 
-    @inline(__always)
-    func contains(_ high: UInt64, _ low: UInt64) -> Bool {
+    /// Whether an address of the same family is one of them.
+    @inlinable @inline(__always)
+    public func contains(_ high: UInt64, _ low: UInt64) -> Bool {
       (high ^ self.high) & maskHigh | (low ^ self.low) & maskLow == 0
     }
   }

@@ -103,10 +103,14 @@ extension LiveWorker where IO: ~Copyable {
   /// Has the engine judge the first packets of the burst, and settles them in order.
   @unsafe @inlinable @inline(__always)
   mutating func judge(_ count: Int, _ tables: UnsafePointer<LiveTables>) {
-    // SAFETY: `count` is at most the burst's capacity.
-    unsafe engine.process(
-      UnsafeMutableBufferPointer(start: burst.pointer(0), count: count), tables.pointee.rules)
-    for slot in 0..<count { unsafe settle(slot, tables) }
+    if let observation = unsafe observation {
+      unsafe judgeObserved(count, observation, tables)
+    } else {
+      // SAFETY: `count` is at most the burst's capacity.
+      unsafe engine.process(
+        UnsafeMutableBufferPointer(start: burst.pointer(0), count: count), tables.pointee.rules)
+      for slot in 0..<count { unsafe settle(slot, tables) }
+    }
     if sent > 0 { self.count(.sent, sent) }
     sent = 0
   }

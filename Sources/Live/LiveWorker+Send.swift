@@ -133,7 +133,7 @@ extension LiveWorker where IO: ~Copyable {
   /// Where the headers of a packet of this burst stand now, behind `outer` bytes.
   @inlinable
   func headerOffsets(_ slot: Int, outer: UInt16) -> HeaderOffsets {
-    let found = engine.headerOffsets(slot: slot)
+    let found = engine.headerOffsets(slot: slot &- judgedFrom)
     var headers = HeaderOffsets(
       network: found.network &+ outer, transport: found.transport &+ outer,
       payload: found.transport &+ outer &+ 8, isIPv6: found.isIPv6, isTCP: found.isTCP,

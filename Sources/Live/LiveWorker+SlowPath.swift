@@ -202,6 +202,7 @@ extension LiveWorker where IO: ~Copyable {
       unsafe writeMACs(&burst[slot], nextHop, tables.pointee.uplinkMAC)
     }
     count(.generated, 1)
+    if unsafe observation != nil { unsafe showComposed(answer) }
     io.send(
       &burst[slot], port: port,
       headers: HeaderOffsets(outer: UInt16(truncatingIfNeeded: outer)))

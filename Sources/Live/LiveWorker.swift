@@ -26,6 +26,10 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   @usableFromInline var hasPunted = false
   /// Packets of the burst under way that were given to a port.
   @usableFromInline var sent = 0
+  /// Who looks at the packets of this round; nil nearly always.
+  @usableFromInline var observation: UnsafeMutablePointer<Observation>?
+  /// Where in the burst the packets begin that the engine has judged together.
+  @usableFromInline var judgedFrom = 0
   /// Nanoseconds, of this round; never goes back.
   @usableFromInline var now: UInt64 = 0
   @usableFromInline var emptyRounds = 0
@@ -100,6 +104,8 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     unsafe shared.quiescent.announce(index, tables.pointee.generation)
     if unsafe isSweeping || tables.pointee.generation != followed { unsafe follow(tables) }
     now = max(now, shared.clock.now())
+    unsafe observation = UnsafeMutablePointer(mutating: shared.observation(index).load())
+    if unsafe observation != nil { unsafe beginObservedRound() }
     var work = unsafe pollPorts(tables)
     unsafe work &+= takeCrossings(tables)
     unsafe work &+= takeAnswers(tables)

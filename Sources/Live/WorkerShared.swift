@@ -38,7 +38,7 @@ public struct WorkerShared: @unchecked Sendable {
     self.clock = clock
     counters = LiveCounters(workers: workers, portCount: portCount, nicCapacity: nicCapacity)
     sleepers = Sleepers(count: workers + 1)
-    control = SharedMemory(lines: 3 + 3 * workers)
+    control = SharedMemory(lines: 3 + 4 * workers)
     quiescent = QuiescentState(readers: workers)
     // SAFETY: every ring and channel is initialised here, and freed in `deallocate`.
     unsafe crossings = .allocate(capacity: workers * workers)

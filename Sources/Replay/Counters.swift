@@ -1,4 +1,5 @@
 import Datapath
+import Explanation
 import Wire
 
 /// Counts outcomes in memory of its own: no allocation and no hashing for a packet.

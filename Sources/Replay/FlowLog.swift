@@ -1,4 +1,5 @@
 import Datapath
+import Explanation
 import Tables
 import VPCModel
 import Wire

@@ -1,3 +1,4 @@
+import Explanation
 import Tables
 import VPCModel
 import Wire

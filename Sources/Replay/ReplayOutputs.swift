@@ -1,5 +1,6 @@
 import CapturePort
 import Datapath
+import Explanation
 import Tables
 import VPCModel
 import Wire

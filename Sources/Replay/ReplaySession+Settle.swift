@@ -1,4 +1,5 @@
 import Datapath
+import Explanation
 import SlowPath
 import Tables
 import Wire

@@ -1,5 +1,6 @@
 import CapturePort
 import Datapath
+import Explanation
 import Glibc
 import SlowPath
 import TableCompiler

@@ -1,4 +1,5 @@
 import Datapath
+import Explanation
 import Wire
 
 /// The counts of a whole replay.

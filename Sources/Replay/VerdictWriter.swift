@@ -1,4 +1,5 @@
 import Datapath
+import Explanation
 import Tables
 import Wire
 
@@ -76,85 +77,6 @@ final class VerdictWriter {
     putNumber(UInt64(bytes), &cursor)
     put("}\n", &cursor)
     sink.count = cursor - sink.buffer
-  }
-}
-
-/// What a packet's verdict line, counters and records say, after services have answered.
-struct Outcome: BitwiseCopyable {
-  var verdict: Verdict
-  var reason = DropReason.none
-  var state = FlowState.none
-  var direction = PacketDirection.none
-  var nic = TableIndex.none
-  var rule: UInt32 = 0
-  var output = OutputPlace.nowhere
-
-  static var ignored: Outcome { Outcome(verdict: .ignore, reason: .eniNone) }
-
-  init(
-    verdict: Verdict, reason: DropReason = .none, state: FlowState = .none,
-    direction: PacketDirection = .none, nic: TableIndex = .none, rule: UInt32 = 0,
-    output: OutputPlace = .nowhere
-  ) {
-    self.verdict = verdict
-    self.reason = reason
-    self.state = state
-    self.direction = direction
-    self.nic = nic
-    self.rule = rule
-    self.output = output
-  }
-
-  /// The engine's verdict on a packet. State and output go with `forward` only.
-  @inline(__always)
-  init(_ packet: borrowing Packet) {
-    let isForwarded = packet.verdict == .forward
-    verdict = packet.verdict
-    reason = packet.reason
-    state = isForwarded ? packet.state : .none
-    direction = packet.direction
-    nic = packet.nic
-    rule = packet.rule
-    output = isForwarded ? packet.output : .nowhere
-  }
-}
-
-extension Verdict {
-  /// The name in verdict lines.
-  var name: StaticString {
-    switch self {
-    case .pending: "pending"
-    case .forward: "forward"
-    case .drop: "drop"
-    case .reply: "reply"
-    case .consume: "consume"
-    case .ignore: "ignore"
-    case .punt: "punt"
-    case .handOver: "handOver"
-    }
-  }
-}
-
-extension FlowState {
-  var name: StaticString {
-    switch self {
-    case .none: "none"
-    case .new: "new"
-    case .established: "established"
-    case .related: "related"
-    case .untracked: "untracked"
-    }
-  }
-}
-
-extension PacketDirection {
-  var name: StaticString {
-    switch self {
-    case .egress: "egress"
-    case .ingress: "ingress"
-    case .local: "local"
-    case .none: "none"
-    }
   }
 }
 

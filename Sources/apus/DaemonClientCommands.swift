@@ -95,6 +95,24 @@ struct TopCommand: DaemonClientCommand {
   var arguments: [String] = []
 }
 
+/// `apus trace`.
+struct TraceCommand: DaemonClientCommand {
+  static let name = "trace"
+  static let abstract = "Show why packets are dropped or forwarded, step by step, as they pass."
+
+  @Argument(parsing: .captureForPassthrough)
+  var arguments: [String] = []
+}
+
+/// `apus capture`.
+struct CaptureCommand: DaemonClientCommand {
+  static let name = "capture"
+  static let abstract = "Record packets of a network interface or the uplink, with their verdicts."
+
+  @Argument(parsing: .captureForPassthrough)
+  var arguments: [String] = []
+}
+
 /// `apus audit`.
 struct AuditCommand: DaemonClientCommand {
   static let name = "audit"

@@ -35,6 +35,16 @@ import Testing
         _ = try await response.messages.first { _ in true }
       }
     },
+    Action(name: "Trace", permissions: [.trace]) { calls in
+      try await calls.client.control.trace(.init()) { response in
+        for try await _ in response.messages {}
+      }
+    },
+    Action(name: "Capture", permissions: [.capture]) { calls in
+      try await calls.client.control.capture(.init()) { response in
+        for try await _ in response.messages {}
+      }
+    },
     Action(name: "ReadAudit", permissions: [.audit]) { calls in
       try await calls.client.control.readAudit(.init()) { response in
         for try await _ in response.messages {}

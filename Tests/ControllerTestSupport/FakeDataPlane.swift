@@ -45,4 +45,39 @@ public actor FakeDataPlane: DataPlane {
   public func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionList {
     ConnectionList(isCut: limit == 0)
   }
+
+  // MARK: Observations
+
+  public private(set) var traces: [TraceRequest] = []
+  public private(set) var captures: [CaptureRequest] = []
+  /// Thrown by the next trace or capture.
+  public var observationRefusals: [ObservationError] = []
+  public private(set) var haveObservationsEnded = false
+
+  public func refuse(observation error: ObservationError) { observationRefusals.append(error) }
+
+  public func trace(
+    _ request: TraceRequest
+  ) async throws(ObservationError) -> AsyncStream<ObservationBatch<TracedPacket>> {
+    if !observationRefusals.isEmpty { throw observationRefusals.removeFirst() }
+    traces.append(request)
+    return Self.ended()
+  }
+
+  public func capture(
+    _ request: CaptureRequest
+  ) async throws(ObservationError) -> AsyncStream<ObservationBatch<CapturedPacket>> {
+    if !observationRefusals.isEmpty { throw observationRefusals.removeFirst() }
+    captures.append(request)
+    return Self.ended()
+  }
+
+  public func endObservations() async { haveObservationsEnded = true }
+
+  private static func ended<Packet: Sendable>() -> AsyncStream<ObservationBatch<Packet>> {
+    AsyncStream { continuation in
+      continuation.yield(ObservationBatch(end: .duration))
+      continuation.finish()
+    }
+  }
 }

@@ -36,6 +36,12 @@ import Testing
     Call(name: "audit verify", needs: [.audit]) { controller, caller throws(ControlError) in
       _ = try await controller.verifyAudit(by: caller)
     },
+    Call(name: "trace", needs: [.trace]) { controller, caller throws(ControlError) in
+      _ = try await controller.trace(ObservationCallTests.trace, by: caller)
+    },
+    Call(name: "capture", needs: [.capture]) { controller, caller throws(ControlError) in
+      _ = try await controller.capture(ObservationCallTests.capture(), by: caller)
+    },
     Call(name: "apply rules", needs: [.apply]) { controller, caller throws(ControlError) in
       _ = try await controller.apply(Rules.patch(Rules.group(port: 80)), by: caller)
     },

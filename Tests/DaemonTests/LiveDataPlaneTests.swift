@@ -1,5 +1,6 @@
 import Controller
 import Datapath
+import Dispatch
 import HostPlan
 import Live
 import TableCompiler
@@ -20,13 +21,13 @@ import Wire
     return nic
   }
 
-  private static func rule(_ id: String, port: UInt16) -> SecurityGroupRule {
+  static func rule(_ id: String, port: UInt16) -> SecurityGroupRule {
     SecurityGroupRule(
       id: id, match: TrafficMatch(protocolNumber: 17, ports: [port...port]),
       peers: [.cidr(IPPrefix(IPAddress(v4: 0x0A00_0000), length: 8))])
   }
 
-  private static func model() -> VPCModel {
+  static func model() -> VPCModel {
     var model = VPCModel()
     let block = IPPrefix(IPAddress(v4: 0x0A00_0000), length: 24)
     model.vpcs = [VPC(id: "vpc", vni: 1, cidrs: [block])]
@@ -40,7 +41,7 @@ import Wire
   }
 
   /// A host whose first guest sends datagrams to the second one.
-  private final class Running {
+  final class Running {
     let server: HostServer
     let plane: LiveDataPlane
     let traffic = QuietTraffic()
@@ -62,6 +63,13 @@ import Wire
     }
 
     deinit {
+      // As the controller does before the host ends.
+      let (plane, isDone) = (plane, DispatchSemaphore(value: 0))
+      Task.detached {
+        await plane.endObservations()
+        isDone.signal()
+      }
+      isDone.wait()
       #expect(server.stop())
       server.close()
     }

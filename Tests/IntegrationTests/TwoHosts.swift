@@ -239,6 +239,24 @@ final class TwoHosts {
       "\(executable) \(command) --address unix:\(socket) <\(input.path) 2>&1")
   }
 
+  /// Begins a client of a host's control API, which ends by itself within a minute.
+  ///
+  /// - Parameter output: the file that gets what it prints.
+  func startControl(_ number: Int, _ command: String, output: URL) throws -> Process {
+    let executable = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "apus").path
+    let socket = file("run\(number)").appending(path: "control.sock").path
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/timeout")
+    process.arguments = [
+      "--kill-after=2", "60", "bash", "-c",
+      "exec \(executable) \(command) --address unix:\(socket) >\(output.path) 2>&1",
+    ]
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
   /// The value of a metric; zero without a sample.
   func metric(_ number: Int, _ sample: String) throws -> Int {
     let text = try Self.shell(

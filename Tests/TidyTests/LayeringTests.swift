@@ -22,9 +22,13 @@ import Testing
       "NIOCore", "NIOPosix", "NIOTLS", "NIOHPACK", "NIOHTTP2", "NIOSSL", "X509", "Crypto",
       "FoundationEssentials", "Synchronization",
     ],
-    "apusctl": ["ControlAPI", "ControlProtocol", "ArgumentParser", "GRPCCore", "NIOPosix"],
+    "apusctl": [
+      "CapturePort", "ControlAPI", "ControlProtocol", "ArgumentParser", "GRPCCore", "NIOPosix",
+      "SwiftProtobuf",
+    ],
     "Daemon": [
-      "Controller", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live", "LockFree",
+      "Controller", "Explanation", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live",
+      "LockFree",
       "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane",
       "CThreads", "CConfinement", "Yams", "Logging", "NIOCore", "NIOPosix", "NIOHTTP1",
       "Synchronization",
@@ -39,8 +43,10 @@ import Testing
     "VPCModel": ["Wire", "Yams"],
     "TableCompiler": ["VPCModel", "Tables", "Wire", "Synchronization"],
     "SlowPath": ["VPCModel", "Wire"],
+    "Explanation": ["VPCModel", "TableCompiler", "Tables", "Datapath", "Wire"],
     "Replay": [
-      "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort", "Wire",
+      "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort",
+      "Wire",
     ],
     "Bench": [
       "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire", "CDataplane",

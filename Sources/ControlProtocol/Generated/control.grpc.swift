@@ -118,6 +118,32 @@ public enum Apus_V1_Control: Sendable {
                 type: .serverStreaming
             )
         }
+        /// Namespace for "Trace" metadata.
+        public enum Trace: Sendable {
+            /// Request type for "Trace".
+            public typealias Input = Apus_V1_TraceRequest
+            /// Response type for "Trace".
+            public typealias Output = Apus_V1_TraceResponse
+            /// Descriptor for "Trace".
+            public static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "apus.v1.Control"),
+                method: "Trace",
+                type: .serverStreaming
+            )
+        }
+        /// Namespace for "Capture" metadata.
+        public enum Capture: Sendable {
+            /// Request type for "Capture".
+            public typealias Input = Apus_V1_CaptureRequest
+            /// Response type for "Capture".
+            public typealias Output = Apus_V1_CaptureResponse
+            /// Descriptor for "Capture".
+            public static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "apus.v1.Control"),
+                method: "Capture",
+                type: .serverStreaming
+            )
+        }
         /// Namespace for "ReadAudit" metadata.
         public enum ReadAudit: Sendable {
             /// Request type for "ReadAudit".
@@ -152,6 +178,8 @@ public enum Apus_V1_Control: Sendable {
             Counters.descriptor,
             Connections.descriptor,
             Watch.descriptor,
+            Trace.descriptor,
+            Capture.descriptor,
             ReadAudit.descriptor,
             VerifyAudit.descriptor
         ]
@@ -292,6 +320,45 @@ extension Apus_V1_Control {
             request: GRPCCore.StreamingServerRequest<Apus_V1_WatchRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_WatchResponse>
+
+        /// Handle the "Trace" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
+        /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
+        /// > host has one trace or capture at a time.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Apus_V1_TraceRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Apus_V1_TraceResponse` messages.
+        func trace(
+            request: GRPCCore.StreamingServerRequest<Apus_V1_TraceRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_TraceResponse>
+
+        /// Handle the "Capture" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, with their bytes and verdicts: up to the end of their headers, or whole for
+        /// > those who may see payload. The first and last message are as those of Trace.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Apus_V1_CaptureRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Apus_V1_CaptureResponse` messages.
+        func capture(
+            request: GRPCCore.StreamingServerRequest<Apus_V1_CaptureRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_CaptureResponse>
 
         /// Handle the "ReadAudit" method.
         ///
@@ -450,6 +517,45 @@ extension Apus_V1_Control {
             request: GRPCCore.ServerRequest<Apus_V1_WatchRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_WatchResponse>
+
+        /// Handle the "Trace" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
+        /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
+        /// > host has one trace or capture at a time.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Apus_V1_TraceResponse` messages.
+        func trace(
+            request: GRPCCore.ServerRequest<Apus_V1_TraceRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_TraceResponse>
+
+        /// Handle the "Capture" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, with their bytes and verdicts: up to the end of their headers, or whole for
+        /// > those who may see payload. The first and last message are as those of Trace.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Apus_V1_CaptureRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Apus_V1_CaptureResponse` messages.
+        func capture(
+            request: GRPCCore.ServerRequest<Apus_V1_CaptureRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_CaptureResponse>
 
         /// Handle the "ReadAudit" method.
         ///
@@ -611,6 +717,47 @@ extension Apus_V1_Control {
             context: GRPCCore.ServerContext
         ) async throws
 
+        /// Handle the "Trace" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
+        /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
+        /// > host has one trace or capture at a time.
+        ///
+        /// - Parameters:
+        ///   - request: A `Apus_V1_TraceRequest` message.
+        ///   - response: A response stream of `Apus_V1_TraceResponse` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func trace(
+            request: Apus_V1_TraceRequest,
+            response: GRPCCore.RPCWriter<Apus_V1_TraceResponse>,
+            context: GRPCCore.ServerContext
+        ) async throws
+
+        /// Handle the "Capture" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, with their bytes and verdicts: up to the end of their headers, or whole for
+        /// > those who may see payload. The first and last message are as those of Trace.
+        ///
+        /// - Parameters:
+        ///   - request: A `Apus_V1_CaptureRequest` message.
+        ///   - response: A response stream of `Apus_V1_CaptureResponse` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func capture(
+            request: Apus_V1_CaptureRequest,
+            response: GRPCCore.RPCWriter<Apus_V1_CaptureResponse>,
+            context: GRPCCore.ServerContext
+        ) async throws
+
         /// Handle the "ReadAudit" method.
         ///
         /// > Source IDL Documentation:
@@ -721,6 +868,28 @@ extension Apus_V1_Control.StreamingServiceProtocol {
             }
         )
         router.registerHandler(
+            forMethod: Apus_V1_Control.Method.Trace.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_TraceRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_TraceResponse>(),
+            handler: { request, context in
+                try await self.trace(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Apus_V1_Control.Method.Capture.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_CaptureRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_CaptureResponse>(),
+            handler: { request, context in
+                try await self.capture(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
             forMethod: Apus_V1_Control.Method.ReadAudit.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_ReadAuditRequest>(),
             serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_ReadAuditResponse>(),
@@ -808,6 +977,28 @@ extension Apus_V1_Control.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_WatchResponse> {
         let response = try await self.watch(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return response
+    }
+
+    public func trace(
+        request: GRPCCore.StreamingServerRequest<Apus_V1_TraceRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_TraceResponse> {
+        let response = try await self.trace(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return response
+    }
+
+    public func capture(
+        request: GRPCCore.StreamingServerRequest<Apus_V1_CaptureRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_CaptureResponse> {
+        let response = try await self.capture(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -925,6 +1116,40 @@ extension Apus_V1_Control.SimpleServiceProtocol {
             metadata: [:],
             producer: { writer in
                 try await self.watch(
+                    request: request.message,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+
+    public func trace(
+        request: GRPCCore.ServerRequest<Apus_V1_TraceRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_TraceResponse> {
+        return GRPCCore.StreamingServerResponse<Apus_V1_TraceResponse>(
+            metadata: [:],
+            producer: { writer in
+                try await self.trace(
+                    request: request.message,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+
+    public func capture(
+        request: GRPCCore.ServerRequest<Apus_V1_CaptureRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_CaptureResponse> {
+        return GRPCCore.StreamingServerResponse<Apus_V1_CaptureResponse>(
+            metadata: [:],
+            producer: { writer in
+                try await self.capture(
                     request: request.message,
                     response: writer,
                     context: context
@@ -1115,6 +1340,55 @@ extension Apus_V1_Control {
             deserializer: some GRPCCore.MessageDeserializer<Apus_V1_WatchResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_WatchResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Trace" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
+        /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
+        /// > host has one trace or capture at a time.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
+        ///   - serializer: A serializer for `Apus_V1_TraceRequest` messages.
+        ///   - deserializer: A deserializer for `Apus_V1_TraceResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func trace<Result>(
+            request: GRPCCore.ClientRequest<Apus_V1_TraceRequest>,
+            serializer: some GRPCCore.MessageSerializer<Apus_V1_TraceRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Apus_V1_TraceResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_TraceResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Capture" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, with their bytes and verdicts: up to the end of their headers, or whole for
+        /// > those who may see payload. The first and last message are as those of Trace.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Apus_V1_CaptureRequest` message.
+        ///   - serializer: A serializer for `Apus_V1_CaptureRequest` messages.
+        ///   - deserializer: A deserializer for `Apus_V1_CaptureResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func capture<Result>(
+            request: GRPCCore.ClientRequest<Apus_V1_CaptureRequest>,
+            serializer: some GRPCCore.MessageSerializer<Apus_V1_CaptureRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Apus_V1_CaptureResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_CaptureResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
         /// Call the "ReadAudit" method.
@@ -1381,6 +1655,73 @@ extension Apus_V1_Control {
             )
         }
 
+        /// Call the "Trace" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
+        /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
+        /// > host has one trace or capture at a time.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
+        ///   - serializer: A serializer for `Apus_V1_TraceRequest` messages.
+        ///   - deserializer: A deserializer for `Apus_V1_TraceResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        public func trace<Result>(
+            request: GRPCCore.ClientRequest<Apus_V1_TraceRequest>,
+            serializer: some GRPCCore.MessageSerializer<Apus_V1_TraceRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Apus_V1_TraceResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_TraceResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.serverStreaming(
+                request: request,
+                descriptor: Apus_V1_Control.Method.Trace.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "Capture" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Packets that match, with their bytes and verdicts: up to the end of their headers, or whole for
+        /// > those who may see payload. The first and last message are as those of Trace.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Apus_V1_CaptureRequest` message.
+        ///   - serializer: A serializer for `Apus_V1_CaptureRequest` messages.
+        ///   - deserializer: A deserializer for `Apus_V1_CaptureResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        public func capture<Result>(
+            request: GRPCCore.ClientRequest<Apus_V1_CaptureRequest>,
+            serializer: some GRPCCore.MessageSerializer<Apus_V1_CaptureRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Apus_V1_CaptureResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_CaptureResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.serverStreaming(
+                request: request,
+                descriptor: Apus_V1_Control.Method.Capture.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
         /// Call the "ReadAudit" method.
         ///
         /// > Source IDL Documentation:
@@ -1618,6 +1959,63 @@ extension Apus_V1_Control.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_WatchRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_WatchResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Trace" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
+    /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
+    /// > host has one trace or capture at a time.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func trace<Result>(
+        request: GRPCCore.ClientRequest<Apus_V1_TraceRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_TraceResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.trace(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_TraceRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_TraceResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Capture" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Packets that match, with their bytes and verdicts: up to the end of their headers, or whole for
+    /// > those who may see payload. The first and last message are as those of Trace.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Apus_V1_CaptureRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func capture<Result>(
+        request: GRPCCore.ClientRequest<Apus_V1_CaptureRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_CaptureResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.capture(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_CaptureRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_CaptureResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1873,6 +2271,71 @@ extension Apus_V1_Control.ClientProtocol {
             metadata: metadata
         )
         return try await self.watch(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Trace" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
+    /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
+    /// > host has one trace or capture at a time.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func trace<Result>(
+        _ message: Apus_V1_TraceRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_TraceResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Apus_V1_TraceRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.trace(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Capture" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Packets that match, with their bytes and verdicts: up to the end of their headers, or whole for
+    /// > those who may see payload. The first and last message are as those of Trace.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func capture<Result>(
+        _ message: Apus_V1_CaptureRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_CaptureResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Apus_V1_CaptureRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.capture(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -172,6 +172,146 @@ public nonisolated enum Apus_V1_Action: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+public nonisolated enum Apus_V1_PacketDirection: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// Sent by a guest of this host, also to another one of it.
+  case egress // = 1
+
+  /// Came from the underlay.
+  case ingress // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .egress
+    case 2: self = .ingress
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .egress: return 1
+    case .ingress: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Apus_V1_PacketDirection] = [
+    .unspecified,
+    .egress,
+    .ingress,
+  ]
+
+}
+
+public nonisolated enum Apus_V1_ObservationEnd: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// So many packets or bytes were asked for.
+  case count // = 1
+
+  /// The time is over.
+  case duration // = 2
+
+  /// The network interface is there no more.
+  case networkInterface // = 3
+
+  /// The daemon ends.
+  case daemon // = 4
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .count
+    case 2: self = .duration
+    case 3: self = .networkInterface
+    case 4: self = .daemon
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .count: return 1
+    case .duration: return 2
+    case .networkInterface: return 3
+    case .daemon: return 4
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Apus_V1_ObservationEnd] = [
+    .unspecified,
+    .count,
+    .duration,
+    .networkInterface,
+    .daemon,
+  ]
+
+}
+
+public nonisolated enum Apus_V1_CapturePoint: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+
+  /// As BEFORE.
+  case unspecified // = 0
+
+  /// As the packet came from the guest or the underlay.
+  case before // = 1
+
+  /// As it leaves; what is dropped does not.
+  case after // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .before
+    case 2: self = .after
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .before: return 1
+    case .after: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Apus_V1_CapturePoint] = [
+    .unspecified,
+    .before,
+    .after,
+  ]
+
+}
+
 /// An object of the desired state.
 public nonisolated struct Apus_V1_ObjectReference: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -702,6 +842,423 @@ public nonisolated struct Apus_V1_WatchResponse: Sendable {
   public init() {}
 }
 
+/// Which packets to look at: those that match all given fields. Addresses and ports are those of the
+/// guest's packet, inside of a tunnel.
+public nonisolated struct Apus_V1_PacketFilter: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Sent by this one, or for it.
+  public var networkInterface: String = String()
+
+  /// IP protocol number.
+  public var `protocol`: UInt32 {
+    get {_protocol ?? 0}
+    set {_protocol = newValue}
+  }
+  /// Returns true if ``protocol`` has been explicitly set.
+  public var hasProtocol: Bool {self._protocol != nil}
+  /// Clears the value of ``protocol``. Subsequent reads from it will return its default value.
+  public mutating func clearProtocol() {self._protocol = nil}
+
+  /// Addresses or prefixes.
+  public var source: String = String()
+
+  public var destination: String = String()
+
+  /// Of TCP, UDP and SCTP.
+  public var sourcePorts: Apus_V1_PortRange {
+    get {_sourcePorts ?? Apus_V1_PortRange()}
+    set {_sourcePorts = newValue}
+  }
+  /// Returns true if `sourcePorts` has been explicitly set.
+  public var hasSourcePorts: Bool {self._sourcePorts != nil}
+  /// Clears the value of `sourcePorts`. Subsequent reads from it will return its default value.
+  public mutating func clearSourcePorts() {self._sourcePorts = nil}
+
+  public var destinationPorts: Apus_V1_PortRange {
+    get {_destinationPorts ?? Apus_V1_PortRange()}
+    set {_destinationPorts = newValue}
+  }
+  /// Returns true if `destinationPorts` has been explicitly set.
+  public var hasDestinationPorts: Bool {self._destinationPorts != nil}
+  /// Clears the value of `destinationPorts`. Subsequent reads from it will return its default value.
+  public mutating func clearDestinationPorts() {self._destinationPorts = nil}
+
+  public var direction: Apus_V1_PacketDirection = .unspecified
+
+  /// The other way too: packets whose source and destination are those of the fields above swapped.
+  public var bothWays: Bool = false
+
+  /// Only what is dropped.
+  public var dropped: Bool = false
+
+  /// Only what is dropped for this reason, such as sg.ingress.
+  public var reason: String = String()
+
+  /// Of the tunnel that the packet came by.
+  public var vni: UInt32 {
+    get {_vni ?? 0}
+    set {_vni = newValue}
+  }
+  /// Returns true if `vni` has been explicitly set.
+  public var hasVni: Bool {self._vni != nil}
+  /// Clears the value of `vni`. Subsequent reads from it will return its default value.
+  public mutating func clearVni() {self._vni = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _protocol: UInt32? = nil
+  fileprivate var _sourcePorts: Apus_V1_PortRange? = nil
+  fileprivate var _destinationPorts: Apus_V1_PortRange? = nil
+  fileprivate var _vni: UInt32? = nil
+}
+
+public nonisolated struct Apus_V1_PortRange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var first: UInt32 = 0
+
+  public var last: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Apus_V1_TraceRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var filter: Apus_V1_PacketFilter {
+    get {_filter ?? Apus_V1_PacketFilter()}
+    set {_filter = newValue}
+  }
+  /// Returns true if `filter` has been explicitly set.
+  public var hasFilter: Bool {self._filter != nil}
+  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
+  public mutating func clearFilter() {self._filter = nil}
+
+  /// At most so many; 0: 100. Not more than 100,000.
+  public var packets: UInt32 = 0
+
+  /// For so long; unset: 60 s. Not more than 3,600 s.
+  public var duration: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_duration ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_duration = newValue}
+  }
+  /// Returns true if `duration` has been explicitly set.
+  public var hasDuration: Bool {self._duration != nil}
+  /// Clears the value of `duration`. Subsequent reads from it will return its default value.
+  public mutating func clearDuration() {self._duration = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _filter: Apus_V1_PacketFilter? = nil
+  fileprivate var _duration: SwiftProtobuf.Google_Protobuf_Duration? = nil
+}
+
+public nonisolated struct Apus_V1_TraceResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var packets: [Apus_V1_TracedPacket] = []
+
+  public var loss: Apus_V1_ObservationLoss {
+    get {_loss ?? Apus_V1_ObservationLoss()}
+    set {_loss = newValue}
+  }
+  /// Returns true if `loss` has been explicitly set.
+  public var hasLoss: Bool {self._loss != nil}
+  /// Clears the value of `loss`. Subsequent reads from it will return its default value.
+  public mutating func clearLoss() {self._loss = nil}
+
+  /// In the last message.
+  public var end: Apus_V1_ObservationEnd = .unspecified
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _loss: Apus_V1_ObservationLoss? = nil
+}
+
+public nonisolated struct Apus_V1_TracedPacket: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var time: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_storage._time ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_uniqueStorage()._time = newValue}
+  }
+  /// Returns true if `time` has been explicitly set.
+  public var hasTime: Bool {_storage._time != nil}
+  /// Clears the value of `time`. Subsequent reads from it will return its default value.
+  public mutating func clearTime() {_uniqueStorage()._time = nil}
+
+  public var summary: Apus_V1_PacketSummary {
+    get {_storage._summary ?? Apus_V1_PacketSummary()}
+    set {_uniqueStorage()._summary = newValue}
+  }
+  /// Returns true if `summary` has been explicitly set.
+  public var hasSummary: Bool {_storage._summary != nil}
+  /// Clears the value of `summary`. Subsequent reads from it will return its default value.
+  public mutating func clearSummary() {_uniqueStorage()._summary = nil}
+
+  public var verdict: Apus_V1_PacketVerdict {
+    get {_storage._verdict ?? Apus_V1_PacketVerdict()}
+    set {_uniqueStorage()._verdict = newValue}
+  }
+  /// Returns true if `verdict` has been explicitly set.
+  public var hasVerdict: Bool {_storage._verdict != nil}
+  /// Clears the value of `verdict`. Subsequent reads from it will return its default value.
+  public mutating func clearVerdict() {_uniqueStorage()._verdict = nil}
+
+  /// Every step of the judgement, in words.
+  public var steps: [String] {
+    get {_storage._steps}
+    set {_uniqueStorage()._steps = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What a packet is, of its headers.
+public nonisolated struct Apus_V1_PacketSummary: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Bytes of the guest's frame.
+  public var bytes: UInt32 = 0
+
+  /// IP protocol number; unset when it is no IP packet.
+  public var `protocol`: UInt32 {
+    get {_protocol ?? 0}
+    set {_protocol = newValue}
+  }
+  /// Returns true if ``protocol`` has been explicitly set.
+  public var hasProtocol: Bool {self._protocol != nil}
+  /// Clears the value of ``protocol``. Subsequent reads from it will return its default value.
+  public mutating func clearProtocol() {self._protocol = nil}
+
+  public var source: String = String()
+
+  public var destination: String = String()
+
+  /// Of TCP, UDP and SCTP; else 0.
+  public var sourcePort: UInt32 = 0
+
+  public var destinationPort: UInt32 = 0
+
+  /// Of the tunnel that the packet came by.
+  public var vni: UInt32 {
+    get {_vni ?? 0}
+    set {_vni = newValue}
+  }
+  /// Returns true if `vni` has been explicitly set.
+  public var hasVni: Bool {self._vni != nil}
+  /// Clears the value of `vni`. Subsequent reads from it will return its default value.
+  public mutating func clearVni() {self._vni = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _protocol: UInt32? = nil
+  fileprivate var _vni: UInt32? = nil
+}
+
+/// What became of a packet; the words are those of docs/model.md.
+public nonisolated struct Apus_V1_PacketVerdict: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Of the sender or receiver on this host.
+  public var networkInterface: String = String()
+
+  /// egress, ingress, local or none.
+  public var direction: String = String()
+
+  /// forward, drop, punt (a service answers it) or ignore.
+  public var verdict: String = String()
+
+  public var reason: String = String()
+
+  public var rule: String = String()
+
+  public var state: String = String()
+
+  /// underlay, a network interface, or empty.
+  public var output: String = String()
+
+  /// All of it in a sentence.
+  public var text: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Packets that matched and are not shown, since the call began.
+public nonisolated struct Apus_V1_ObservationLoss: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The caller did not take them fast enough.
+  public var overrun: UInt64 = 0
+
+  /// Looking at them would have taken more of the workers' time than is left to it.
+  public var unaffordable: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Apus_V1_CaptureRequest: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var filter: Apus_V1_PacketFilter {
+    get {_storage._filter ?? Apus_V1_PacketFilter()}
+    set {_uniqueStorage()._filter = newValue}
+  }
+  /// Returns true if `filter` has been explicitly set.
+  public var hasFilter: Bool {_storage._filter != nil}
+  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
+  public mutating func clearFilter() {_uniqueStorage()._filter = nil}
+
+  /// Only what comes from the underlay or goes there.
+  public var uplink: Bool {
+    get {_storage._uplink}
+    set {_uniqueStorage()._uplink = newValue}
+  }
+
+  public var point: Apus_V1_CapturePoint {
+    get {_storage._point}
+    set {_uniqueStorage()._point = newValue}
+  }
+
+  /// Whole packets, up to 9,216 bytes of each; needs the permission payload. Otherwise everything
+  /// behind the TCP, UDP or ICMP header is cut off.
+  public var payload: Bool {
+    get {_storage._payload}
+    set {_uniqueStorage()._payload = newValue}
+  }
+
+  /// At most so many; 0: 10,000. Not more than 10,000,000.
+  public var packets: UInt32 {
+    get {_storage._packets}
+    set {_uniqueStorage()._packets = newValue}
+  }
+
+  /// Of captured frames; 0: 64 MiB. Not more than 4 GiB.
+  public var bytes: UInt64 {
+    get {_storage._bytes}
+    set {_uniqueStorage()._bytes = newValue}
+  }
+
+  /// For so long; unset: 60 s. Not more than 3,600 s.
+  public var duration: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_storage._duration ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._duration = newValue}
+  }
+  /// Returns true if `duration` has been explicitly set.
+  public var hasDuration: Bool {_storage._duration != nil}
+  /// Clears the value of `duration`. Subsequent reads from it will return its default value.
+  public mutating func clearDuration() {_uniqueStorage()._duration = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Apus_V1_CaptureResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var packets: [Apus_V1_CapturedPacket] = []
+
+  public var loss: Apus_V1_ObservationLoss {
+    get {_loss ?? Apus_V1_ObservationLoss()}
+    set {_loss = newValue}
+  }
+  /// Returns true if `loss` has been explicitly set.
+  public var hasLoss: Bool {self._loss != nil}
+  /// Clears the value of `loss`. Subsequent reads from it will return its default value.
+  public mutating func clearLoss() {self._loss = nil}
+
+  /// In the last message.
+  public var end: Apus_V1_ObservationEnd = .unspecified
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _loss: Apus_V1_ObservationLoss? = nil
+}
+
+public nonisolated struct Apus_V1_CapturedPacket: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var time: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_time ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_time = newValue}
+  }
+  /// Returns true if `time` has been explicitly set.
+  public var hasTime: Bool {self._time != nil}
+  /// Clears the value of `time`. Subsequent reads from it will return its default value.
+  public mutating func clearTime() {self._time = nil}
+
+  /// Where the frame was seen: uplink, or a network interface.
+  public var place: String = String()
+
+  /// An Ethernet frame, from its first byte.
+  public var frame: Data = Data()
+
+  /// Bytes that the frame had.
+  public var originalLength: UInt32 = 0
+
+  public var verdict: Apus_V1_PacketVerdict {
+    get {_verdict ?? Apus_V1_PacketVerdict()}
+    set {_verdict = newValue}
+  }
+  /// Returns true if `verdict` has been explicitly set.
+  public var hasVerdict: Bool {self._verdict != nil}
+  /// Clears the value of `verdict`. Subsequent reads from it will return its default value.
+  public mutating func clearVerdict() {self._verdict = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _time: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+  fileprivate var _verdict: Apus_V1_PacketVerdict? = nil
+}
+
 public nonisolated struct Apus_V1_ReadAuditRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -787,6 +1344,18 @@ nonisolated extension Apus_V1_RuleChange: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Apus_V1_Action: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ACTION_UNSPECIFIED\0\u{1}ACTION_CREATED\0\u{1}ACTION_CHANGED\0\u{1}ACTION_DELETED\0")
+}
+
+nonisolated extension Apus_V1_PacketDirection: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PACKET_DIRECTION_UNSPECIFIED\0\u{1}PACKET_DIRECTION_EGRESS\0\u{1}PACKET_DIRECTION_INGRESS\0")
+}
+
+nonisolated extension Apus_V1_ObservationEnd: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0OBSERVATION_END_UNSPECIFIED\0\u{1}OBSERVATION_END_COUNT\0\u{1}OBSERVATION_END_DURATION\0\u{1}OBSERVATION_END_NETWORK_INTERFACE\0\u{1}OBSERVATION_END_DAEMON\0")
+}
+
+nonisolated extension Apus_V1_CapturePoint: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0CAPTURE_POINT_UNSPECIFIED\0\u{1}CAPTURE_POINT_BEFORE\0\u{1}CAPTURE_POINT_AFTER\0")
 }
 
 nonisolated extension Apus_V1_ObjectReference: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1786,6 +2355,678 @@ nonisolated extension Apus_V1_WatchResponse: SwiftProtobuf.Message, SwiftProtobu
 
   public static func ==(lhs: Apus_V1_WatchResponse, rhs: Apus_V1_WatchResponse) -> Bool {
     if lhs.event != rhs.event {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_PacketFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PacketFilter"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}network_interface\0\u{1}protocol\0\u{1}source\0\u{1}destination\0\u{3}source_ports\0\u{3}destination_ports\0\u{1}direction\0\u{3}both_ways\0\u{1}dropped\0\u{1}reason\0\u{1}vni\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.networkInterface) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._protocol) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.source) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.destination) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._sourcePorts) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._destinationPorts) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self.direction) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.bothWays) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.dropped) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 11: try { try decoder.decodeSingularUInt32Field(value: &self._vni) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.networkInterface.isEmpty {
+      try visitor.visitSingularStringField(value: self.networkInterface, fieldNumber: 1)
+    }
+    try { if let v = self._protocol {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
+    if !self.source.isEmpty {
+      try visitor.visitSingularStringField(value: self.source, fieldNumber: 3)
+    }
+    if !self.destination.isEmpty {
+      try visitor.visitSingularStringField(value: self.destination, fieldNumber: 4)
+    }
+    try { if let v = self._sourcePorts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._destinationPorts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    if self.direction != .unspecified {
+      try visitor.visitSingularEnumField(value: self.direction, fieldNumber: 7)
+    }
+    if self.bothWays != false {
+      try visitor.visitSingularBoolField(value: self.bothWays, fieldNumber: 8)
+    }
+    if self.dropped != false {
+      try visitor.visitSingularBoolField(value: self.dropped, fieldNumber: 9)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 10)
+    }
+    try { if let v = self._vni {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 11)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_PacketFilter, rhs: Apus_V1_PacketFilter) -> Bool {
+    if lhs.networkInterface != rhs.networkInterface {return false}
+    if lhs._protocol != rhs._protocol {return false}
+    if lhs.source != rhs.source {return false}
+    if lhs.destination != rhs.destination {return false}
+    if lhs._sourcePorts != rhs._sourcePorts {return false}
+    if lhs._destinationPorts != rhs._destinationPorts {return false}
+    if lhs.direction != rhs.direction {return false}
+    if lhs.bothWays != rhs.bothWays {return false}
+    if lhs.dropped != rhs.dropped {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs._vni != rhs._vni {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_PortRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PortRange"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}first\0\u{1}last\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.first) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.last) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.first != 0 {
+      try visitor.visitSingularUInt32Field(value: self.first, fieldNumber: 1)
+    }
+    if self.last != 0 {
+      try visitor.visitSingularUInt32Field(value: self.last, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_PortRange, rhs: Apus_V1_PortRange) -> Bool {
+    if lhs.first != rhs.first {return false}
+    if lhs.last != rhs.last {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_TraceRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".TraceRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}filter\0\u{1}packets\0\u{1}duration\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.packets) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._duration) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._filter {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.packets != 0 {
+      try visitor.visitSingularUInt32Field(value: self.packets, fieldNumber: 2)
+    }
+    try { if let v = self._duration {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_TraceRequest, rhs: Apus_V1_TraceRequest) -> Bool {
+    if lhs._filter != rhs._filter {return false}
+    if lhs.packets != rhs.packets {return false}
+    if lhs._duration != rhs._duration {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_TraceResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".TraceResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}packets\0\u{1}loss\0\u{1}end\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.packets) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._loss) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.end) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.packets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.packets, fieldNumber: 1)
+    }
+    try { if let v = self._loss {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.end != .unspecified {
+      try visitor.visitSingularEnumField(value: self.end, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_TraceResponse, rhs: Apus_V1_TraceResponse) -> Bool {
+    if lhs.packets != rhs.packets {return false}
+    if lhs._loss != rhs._loss {return false}
+    if lhs.end != rhs.end {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_TracedPacket: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".TracedPacket"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}time\0\u{1}summary\0\u{1}verdict\0\u{1}steps\0")
+
+  fileprivate class _StorageClass {
+    var _time: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+    var _summary: Apus_V1_PacketSummary? = nil
+    var _verdict: Apus_V1_PacketVerdict? = nil
+    var _steps: [String] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _time = source._time
+      _summary = source._summary
+      _verdict = source._verdict
+      _steps = source._steps
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._time) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._summary) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._verdict) }()
+        case 4: try { try decoder.decodeRepeatedStringField(value: &_storage._steps) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._time {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._summary {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._verdict {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      if !_storage._steps.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._steps, fieldNumber: 4)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_TracedPacket, rhs: Apus_V1_TracedPacket) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._time != rhs_storage._time {return false}
+        if _storage._summary != rhs_storage._summary {return false}
+        if _storage._verdict != rhs_storage._verdict {return false}
+        if _storage._steps != rhs_storage._steps {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_PacketSummary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PacketSummary"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}bytes\0\u{1}protocol\0\u{1}source\0\u{1}destination\0\u{3}source_port\0\u{3}destination_port\0\u{1}vni\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.bytes) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._protocol) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.source) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.destination) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.sourcePort) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.destinationPort) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self._vni) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.bytes, fieldNumber: 1)
+    }
+    try { if let v = self._protocol {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
+    if !self.source.isEmpty {
+      try visitor.visitSingularStringField(value: self.source, fieldNumber: 3)
+    }
+    if !self.destination.isEmpty {
+      try visitor.visitSingularStringField(value: self.destination, fieldNumber: 4)
+    }
+    if self.sourcePort != 0 {
+      try visitor.visitSingularUInt32Field(value: self.sourcePort, fieldNumber: 5)
+    }
+    if self.destinationPort != 0 {
+      try visitor.visitSingularUInt32Field(value: self.destinationPort, fieldNumber: 6)
+    }
+    try { if let v = self._vni {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_PacketSummary, rhs: Apus_V1_PacketSummary) -> Bool {
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs._protocol != rhs._protocol {return false}
+    if lhs.source != rhs.source {return false}
+    if lhs.destination != rhs.destination {return false}
+    if lhs.sourcePort != rhs.sourcePort {return false}
+    if lhs.destinationPort != rhs.destinationPort {return false}
+    if lhs._vni != rhs._vni {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_PacketVerdict: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PacketVerdict"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}network_interface\0\u{1}direction\0\u{1}verdict\0\u{1}reason\0\u{1}rule\0\u{1}state\0\u{1}output\0\u{1}text\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.networkInterface) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.direction) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.verdict) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.rule) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.state) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.output) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.networkInterface.isEmpty {
+      try visitor.visitSingularStringField(value: self.networkInterface, fieldNumber: 1)
+    }
+    if !self.direction.isEmpty {
+      try visitor.visitSingularStringField(value: self.direction, fieldNumber: 2)
+    }
+    if !self.verdict.isEmpty {
+      try visitor.visitSingularStringField(value: self.verdict, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    if !self.rule.isEmpty {
+      try visitor.visitSingularStringField(value: self.rule, fieldNumber: 5)
+    }
+    if !self.state.isEmpty {
+      try visitor.visitSingularStringField(value: self.state, fieldNumber: 6)
+    }
+    if !self.output.isEmpty {
+      try visitor.visitSingularStringField(value: self.output, fieldNumber: 7)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_PacketVerdict, rhs: Apus_V1_PacketVerdict) -> Bool {
+    if lhs.networkInterface != rhs.networkInterface {return false}
+    if lhs.direction != rhs.direction {return false}
+    if lhs.verdict != rhs.verdict {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.rule != rhs.rule {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs.output != rhs.output {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ObservationLoss: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ObservationLoss"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}overrun\0\u{1}unaffordable\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.overrun) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.unaffordable) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.overrun != 0 {
+      try visitor.visitSingularUInt64Field(value: self.overrun, fieldNumber: 1)
+    }
+    if self.unaffordable != 0 {
+      try visitor.visitSingularUInt64Field(value: self.unaffordable, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ObservationLoss, rhs: Apus_V1_ObservationLoss) -> Bool {
+    if lhs.overrun != rhs.overrun {return false}
+    if lhs.unaffordable != rhs.unaffordable {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_CaptureRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CaptureRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}filter\0\u{1}uplink\0\u{1}point\0\u{1}payload\0\u{1}packets\0\u{1}bytes\0\u{1}duration\0")
+
+  fileprivate class _StorageClass {
+    var _filter: Apus_V1_PacketFilter? = nil
+    var _uplink: Bool = false
+    var _point: Apus_V1_CapturePoint = .unspecified
+    var _payload: Bool = false
+    var _packets: UInt32 = 0
+    var _bytes: UInt64 = 0
+    var _duration: SwiftProtobuf.Google_Protobuf_Duration? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _filter = source._filter
+      _uplink = source._uplink
+      _point = source._point
+      _payload = source._payload
+      _packets = source._packets
+      _bytes = source._bytes
+      _duration = source._duration
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._filter) }()
+        case 2: try { try decoder.decodeSingularBoolField(value: &_storage._uplink) }()
+        case 3: try { try decoder.decodeSingularEnumField(value: &_storage._point) }()
+        case 4: try { try decoder.decodeSingularBoolField(value: &_storage._payload) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._packets) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._bytes) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._duration) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._filter {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if _storage._uplink != false {
+        try visitor.visitSingularBoolField(value: _storage._uplink, fieldNumber: 2)
+      }
+      if _storage._point != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._point, fieldNumber: 3)
+      }
+      if _storage._payload != false {
+        try visitor.visitSingularBoolField(value: _storage._payload, fieldNumber: 4)
+      }
+      if _storage._packets != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._packets, fieldNumber: 5)
+      }
+      if _storage._bytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._bytes, fieldNumber: 6)
+      }
+      try { if let v = _storage._duration {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_CaptureRequest, rhs: Apus_V1_CaptureRequest) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._filter != rhs_storage._filter {return false}
+        if _storage._uplink != rhs_storage._uplink {return false}
+        if _storage._point != rhs_storage._point {return false}
+        if _storage._payload != rhs_storage._payload {return false}
+        if _storage._packets != rhs_storage._packets {return false}
+        if _storage._bytes != rhs_storage._bytes {return false}
+        if _storage._duration != rhs_storage._duration {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_CaptureResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CaptureResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}packets\0\u{1}loss\0\u{1}end\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.packets) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._loss) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.end) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.packets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.packets, fieldNumber: 1)
+    }
+    try { if let v = self._loss {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.end != .unspecified {
+      try visitor.visitSingularEnumField(value: self.end, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_CaptureResponse, rhs: Apus_V1_CaptureResponse) -> Bool {
+    if lhs.packets != rhs.packets {return false}
+    if lhs._loss != rhs._loss {return false}
+    if lhs.end != rhs.end {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_CapturedPacket: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CapturedPacket"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}time\0\u{1}place\0\u{1}frame\0\u{3}original_length\0\u{1}verdict\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._time) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.place) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.frame) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.originalLength) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._verdict) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._time {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.place.isEmpty {
+      try visitor.visitSingularStringField(value: self.place, fieldNumber: 2)
+    }
+    if !self.frame.isEmpty {
+      try visitor.visitSingularBytesField(value: self.frame, fieldNumber: 3)
+    }
+    if self.originalLength != 0 {
+      try visitor.visitSingularUInt32Field(value: self.originalLength, fieldNumber: 4)
+    }
+    try { if let v = self._verdict {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_CapturedPacket, rhs: Apus_V1_CapturedPacket) -> Bool {
+    if lhs._time != rhs._time {return false}
+    if lhs.place != rhs.place {return false}
+    if lhs.frame != rhs.frame {return false}
+    if lhs.originalLength != rhs.originalLength {return false}
+    if lhs._verdict != rhs._verdict {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

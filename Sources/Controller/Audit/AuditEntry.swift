@@ -23,6 +23,8 @@ struct AuditEntry: Sendable {
   /// `done`, `denied`, `refused`, `failed`.
   var outcome: String
   var why: String?
+  /// What was asked, where the objects do not say it.
+  var detail: String?
   var generation: UInt64?
   /// The objects that the call is about, the first of them.
   var objects: [ObjectReference] = []
@@ -53,6 +55,7 @@ struct AuditEntry: Sendable {
     record.add("phase", phase.rawValue)
     record.add("outcome", outcome)
     if let why { record.add("why", why.bounded) }
+    if let detail { record.add("detail", detail.bounded) }
     if let generation { record.add("generation", generation) }
     if objectCount > 0 {
       record.add("objectCount", objectCount)

@@ -16,8 +16,14 @@ extension FlowFilter {
     port = filter.port
     guard let text = filter.address else { return }
     guard let prefix = IPPrefix(text) ?? IPAddress(text).map({ IPPrefix($0) }) else { return nil }
+    addresses = Addresses(prefix)
+  }
+}
+
+extension FlowFilter.Addresses {
+  init(_ prefix: IPPrefix) {
     let mask = IPPrefix.mask(family: prefix.family, length: prefix.length)
-    addresses = Addresses(
+    self.init(
       isIPv6: prefix.family == .v6, high: prefix.address.high, low: prefix.address.low,
       maskHigh: mask.high, maskLow: mask.low)
   }
@@ -25,7 +31,7 @@ extension FlowFilter {
 
 extension IPPrefix {
   /// The prefix of one address.
-  fileprivate init(_ address: IPAddress) {
+  init(_ address: IPAddress) {
     self.init(address, length: address.family.bitWidth)
   }
 }

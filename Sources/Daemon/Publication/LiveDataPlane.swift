@@ -17,12 +17,14 @@ final class LiveDataPlane: DataPlane {
   private let host: Host?
   private let plan: HostPlan
   private let uplinkMAC: MACAddress
-  private let shared: WorkerShared
+  let shared: WorkerShared
   private let allowances: SharedAllowances?
-  private let inUse: TablesInUse
+  let inUse: TablesInUse
   private let queue: PublicationQueue
   private let sampler: HostSampler
   private let inspector: ConnectionInspector
+  /// Whoever looks at packets.
+  let seat = ObservationSeat()
 
   /// - Parameter server: whose first tables are published.
   init(_ server: HostServer) {

@@ -18,8 +18,9 @@ struct FlowsCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("protocol"),
-    help: ArgumentHelp("tcp, udp, icmp, icmpv6, sctp or a number.", valueName: "name"))
-  var protocolName: String?
+    help: ArgumentHelp("tcp, udp, icmp, icmpv6, sctp or a number.", valueName: "name"),
+    transform: IPProtocolName.init)
+  var protocolName: IPProtocolName?
 
   @Option(help: ArgumentHelp("An address or prefix that either end has.", valueName: "cidr"))
   var host: String?
@@ -31,14 +32,7 @@ struct FlowsCommand: AsyncParsableCommand {
   var limit: UInt32 = 1000
   @OptionGroup var connection: ConnectionOptions
 
-  private static let numbers: [String: UInt32] = [
-    "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132,
-  ]
-
   func validate() throws {
-    if let protocolName, Self.numbers[protocolName] == nil, UInt8(protocolName) == nil {
-      throw ValidationError("--protocol \(protocolName): no such protocol: a name or 0 to 255")
-    }
     if !(1...100_000).contains(limit) {
       throw ValidationError("--limit \(limit): from 1 to 100000")
     }
@@ -50,9 +44,7 @@ struct FlowsCommand: AsyncParsableCommand {
       $0.address = host ?? ""
       $0.limit = limit
       if let port { $0.port = UInt32(port) }
-      if let protocolName {
-        $0.protocol = Self.numbers[protocolName] ?? UInt32(protocolName) ?? 0
-      }
+      if let protocolName { $0.protocol = protocolName.number }
     }
     let list = try await connection.call { try await $0.connections(request) }
     print(connection.json ? Self.json(list).line : Self.text(list))
@@ -64,7 +56,8 @@ struct FlowsCommand: AsyncParsableCommand {
     ])
     for flow in list.connections {
       table.add([
-        flow.networkInterface, name(flow.protocol), end(flow.localAddress, flow.localPort),
+        flow.networkInterface, IPProtocolName.text(flow.protocol),
+        end(flow.localAddress, flow.localPort),
         end(flow.remoteAddress, flow.remotePort), flow.state, "\(flow.packets)", "\(flow.bytes)",
         "\(flow.expiresIn.seconds)s", flow.rule,
       ])
@@ -96,9 +89,5 @@ struct FlowsCommand: AsyncParsableCommand {
 
   private static func end(_ address: String, _ port: UInt32) -> String {
     address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-  }
-
-  private static func name(_ number: UInt32) -> String {
-    numbers.first { $0.value == number }?.key ?? "\(number)"
   }
 }

@@ -22,13 +22,20 @@ final class FakePlane: ControlPlane, AuditSource {
     var objects: [ObjectList.Item] = []
     var counters = HostCounters()
     var connections: [ConnectionList.Connection] = []
+    var traced: [ObservationBatch<TracedPacket>] = []
+    var captured: [ObservationBatch<CapturedPacket>] = []
+    var traces: [TraceRequest] = []
+    var captures: [CaptureRequest] = []
+    /// Traces and captures go on until their callers go, of which there were so many.
+    var observationsStay = false
+    var observationsEnded = 0
     var audit: [StoredAuditRecord] = []
     var auditProblem: String?
   }
 
   let state = Mutex(State())
 
-  private func check(
+  func check(
     _ call: String, _ permission: Permission, _ caller: Caller
   ) throws(ControlError) {
     state.withLock {
