@@ -24,7 +24,7 @@ import Testing
     ],
     "apusctl": [
       "CapturePort", "ControlAPI", "ControlProtocol", "ArgumentParser", "GRPCCore", "NIOPosix",
-      "SwiftProtobuf",
+      "SwiftProtobuf", "Dispatch", "Synchronization",
     ],
     "Daemon": [
       "Controller", "Explanation", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live",
