@@ -1,5 +1,6 @@
 import Glibc
 import HostPlan
+import KernelPort
 import Logging
 import TableCompiler
 import VPCModel
@@ -23,6 +24,9 @@ public enum Daemon {
     for warning in configuration.warnings { logger.warning("\(warning)") }
     let compiled: CompiledTables
     var plan = configuration.plan
+    let opener = try Self.opener(configuration)
+    // With an API ports are part of the desired state, which is published before anything is judged.
+    if configuration.control != nil, plan.runtime == .kernel { plan.guests = [] }
     do {
       compiled = try TableCompiler.compile(
         input.model, CompileRequest(generation: 2, capacity: plan.memory.tableCapacity))
@@ -36,7 +40,8 @@ public enum Daemon {
       broker = try BrokerProcess(brokered, logger: logger)
       plan = brokered.redirected(plan)
     }
-    let opened = try OpenedPorts.open(plan, input.model, compiled, succession)
+    let opened = try OpenedPorts.open(
+      plan, input.model, compiled, succession, opener: opener)
     let host = HostServer(plan: plan, ports: opened.ports, compiled: compiled)
     do throws(DaemonFailure) {
       try host.start(neighbors: opened.neighbors)
@@ -55,6 +60,16 @@ public enum Daemon {
       host: host, signals: signals, logger: logger, succession: succession,
       confinement: confinement, control: control)
     try session.serve(metrics: configuration.metrics, broker: &broker)
+  }
+
+  /// Opens guests' ports in the kernel runtime: this process, or one that keeps what this gives up.
+  private static func opener(
+    _ configuration: HostConfiguration
+  ) throws(DaemonFailure) -> GuestOpener {
+    guard configuration.plan.runtime == .kernel, configuration.isConfined else { return .local }
+    var uplink: String?
+    if case .interface(let name)? = configuration.plan.uplink?.device { uplink = name }
+    return try PortOpenerProcess.start(uplink: uplink)
   }
 
   /// A place is taken where processes can meet: in the broker's directory, or one that was named.
@@ -95,14 +110,17 @@ private struct Session {
       if host.stop() { host.close() }
       throw error
     }
-    let guests = host.plan.guests.count
+    var guests = host.guests.open.count
     logger.info("serving \(guests) \(guests == 1 ? "guest" : "guests")")
     ServiceNotifier.send("READY=1")
     var status = StatusLine()
     var ending: Int32?
     var rounds = 0
     while ending == nil {
-      if rounds % 2 == 0 { status.show(sampler.sample(), guests: guests) }
+      if rounds % 2 == 0 {
+        guests = host.guests.open.count
+        status.show(sampler.sample(), guests: guests)
+      }
       rounds += 1
       host.ports.refresh()
       broker?.watch()

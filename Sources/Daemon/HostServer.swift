@@ -20,6 +20,7 @@ final class HostServer {
 
   let plan: HostPlan
   let ports: PortHandle
+  let guests: GuestPorts
   let shared: WorkerShared
   /// The rules that workers read; they must outlive the workers.
   let inUse: TablesInUse
@@ -49,13 +50,14 @@ final class HostServer {
     allowances =
       workers > 1 ? SharedAllowances(nicCapacity: capacity.networkInterfaces) : nil
     shared = WorkerShared(
-      workers: workers, portCount: plan.guests.count + 1,
+      workers: workers, portCount: plan.portCapacity + 1,
       nicCapacity: capacity.networkInterfaces, isBusyPolling: plan.workers.polling == .busy)
     queue = PublicationQueue(shared)
     // Without an uplink no frame of ours ever bears this.
     uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : compiled.model.host?.mac ?? .router
+    guests = GuestPorts(plan, handle: ports, shared: shared)
     var first = Publication(
-      compiled, guests: plan.guests.map(\.networkInterface), uplinkMAC: uplinkMAC)
+      compiled, guests: guests.open, portCount: shared.portCount, uplinkMAC: uplinkMAC)
     first.desk = ServiceDesk(compiled)
     self.first = first
     // Nobody reads yet, so nothing is waited for.
