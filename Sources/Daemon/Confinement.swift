@@ -14,11 +14,12 @@ struct Confinement {
   /// Directories in which files are still written.
   var writable: [String]
 
-  init(_ plan: HostPlan, directories: [String]) {
+  /// - Parameter mayComeLater: guests are attached at run time.
+  init(_ plan: HostPlan, directories: [String], mayComeLater: Bool = false) {
     let sockets = plan.guests.compactMap { guest in
       if case .vhostUser(let device) = guest.device { device.socket } else { nil }
     }
-    connectsLocally = !sockets.isEmpty
+    connectsLocally = !sockets.isEmpty || mayComeLater && plan.runtime == .dpdk
     // Sockets that rte_vhost makes or removes are in these.
     writable = directories + sockets.map { String($0[..<($0.lastIndex(of: "/") ?? $0.startIndex)]) }
   }

@@ -36,13 +36,18 @@ public enum Daemon {
     let directory = BrokerPlan.runDirectory(configuration.runDirectory)
     let succession = try Self.succession(input, options, directory, logger)
     var broker: BrokerProcess?
-    if let brokered = BrokerPlan(plan, runDirectory: directory) {
-      broker = try BrokerProcess(brokered, logger: logger)
+    let guests = plan.guests
+    let mayComeLater = configuration.control != nil
+    if let brokered = BrokerPlan(plan, runDirectory: directory, mayComeLater: mayComeLater) {
+      let ports = guests.indices.filter { guests[$0].isBrokered }.map { $0 + 1 }
+      broker = try BrokerProcess(brokered, ports: ports, logger: logger)
       plan = brokered.redirected(plan)
     }
-    let opened = try OpenedPorts.open(
+    var opened = try OpenedPorts.open(
       plan, input.model, compiled, succession, opener: opener)
-    let host = HostServer(plan: plan, ports: opened.ports, compiled: compiled)
+    if let broker { opened.ports = opened.ports.behind(broker) }
+    let host = HostServer(
+      plan: plan, guests: guests, ports: opened.ports, compiled: compiled)
     do throws(DaemonFailure) {
       try host.start(neighbors: opened.neighbors)
       do { try succession?.complete() } catch { throw DaemonFailure(error) }
@@ -55,11 +60,11 @@ public enum Daemon {
     host.begin(discardsWaiting: succession?.isSuccessor ?? false)
     let directories = [directory] + (configuration.control.map { [$0.stateDirectory] } ?? [])
     let confinement =
-      configuration.isConfined ? Confinement(plan, directories: directories) : nil
+      configuration.isConfined ? Confinement(plan, directories: directories, mayComeLater: mayComeLater) : nil
     let session = Session(
       host: host, signals: signals, logger: logger, succession: succession,
       confinement: confinement, control: control)
-    try session.serve(metrics: configuration.metrics, broker: &broker)
+    try session.serve(metrics: configuration.metrics, broker: broker)
   }
 
   /// Opens guests' ports in the kernel runtime: this process, or one that keeps what this gives up.
@@ -76,7 +81,10 @@ public enum Daemon {
   private static func succession(
     _ input: DaemonInput, _ options: DaemonOptions, _ directory: String, _ logger: Logger
   ) throws(DaemonFailure) -> Succession? {
-    let isShared = BrokerPlan(input.configuration.plan, runDirectory: directory) != nil
+    let isShared =
+      BrokerPlan(
+        input.configuration.plan, runDirectory: directory,
+        mayComeLater: input.configuration.control != nil) != nil
     guard isShared || input.configuration.runDirectory != nil || options.takesOver else {
       return nil
     }
@@ -96,7 +104,7 @@ private struct Session {
   let door = ScrapeDoor()
 
   func serve(
-    metrics address: LoopbackAddress?, broker: inout BrokerProcess?
+    metrics address: LoopbackAddress?, broker: BrokerProcess?
   ) throws(DaemonFailure) {
     let sampler = HostSampler(host)
     var server: MetricsServer?

@@ -37,8 +37,12 @@ final class HostServer {
 
   /// Publishes the tables and makes what threads share; nothing runs yet.
   ///
-  /// - Parameter compiled: the first generation, with the plan's capacity.
-  init(plan: HostPlan, ports: PortHandle, compiled: CompiledTables) {
+  /// - Parameters:
+  ///   - guests: the plan's guests as the desired state has them; nil when they are that.
+  ///   - compiled: the first generation, with the plan's capacity.
+  init(
+    plan: HostPlan, guests wanted: [GuestPlan]? = nil, ports: PortHandle, compiled: CompiledTables
+  ) {
     self.plan = plan
     self.ports = ports
     let workers = plan.workers.cores.count
@@ -55,7 +59,8 @@ final class HostServer {
     queue = PublicationQueue(shared)
     // Without an uplink no frame of ours ever bears this.
     uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : compiled.model.host?.mac ?? .router
-    guests = GuestPorts(plan, handle: ports, shared: shared)
+    guests = GuestPorts(
+      wanted ?? plan.guests, capacity: plan.portCapacity, handle: ports, shared: shared)
     var first = Publication(
       compiled, guests: guests.open, portCount: shared.portCount, uplinkMAC: uplinkMAC)
     first.desk = ServiceDesk(compiled)

@@ -24,7 +24,7 @@ struct ApusVhostd: ParsableCommand {
   @Option(
     name: .customLong("guest"),
     help: "eni=ENI,socket=PATH[,listens]: the hypervisor's socket; with 'listens' the broker's.")
-  var guests: [String]
+  var guests: [String] = []
 
   @Flag(help: "Log each request.")
   var verbose = false

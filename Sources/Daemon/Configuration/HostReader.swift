@@ -55,7 +55,7 @@ struct HostReader: GuestReading {
     if fields["control"] == nil {
       requireGuests(fields["guests"], in: root)
     } else {
-      memory.ports = memory.networkInterfaces
+      memory.ports = min(memory.networkInterfaces, HostLimits.ports(runtime))
     }
     guard let runtime else { return }
     warn(workers: workers.cores.count, uplink, guests, fields)
@@ -234,4 +234,9 @@ struct HostReader: GuestReading {
 enum HostLimits {
   static let workers = 64
   static let queues = GuestLimits.queues
+
+  /// Guests' ports at a time; rte_vhost has 1,024 devices.
+  static func ports(_ runtime: HostPlan.Runtime?) -> Int {
+    runtime == .dpdk ? 1_024 : HostPlan.mostPorts
+  }
 }

@@ -17,11 +17,13 @@ final class GuestPorts: Sendable {
   private let shared: WorkerShared
   private let state: Mutex<State>
 
-  /// - Parameter plan: the ports that are open already.
-  init(_ plan: HostPlan, handle: PortHandle, shared: WorkerShared) {
+  /// - Parameters:
+  ///   - guests: those whose ports are open already, from port 1 on.
+  ///   - capacity: ports that there may be.
+  init(_ guests: [GuestPlan], capacity: Int, handle: PortHandle, shared: WorkerShared) {
     self.handle = handle
     self.shared = shared
-    state = Mutex(State(slots: PortSlots(capacity: plan.portCapacity, guests: plan.guests)))
+    state = Mutex(State(slots: PortSlots(capacity: capacity, guests: guests)))
   }
 
   /// Open ports in the order of their numbers.

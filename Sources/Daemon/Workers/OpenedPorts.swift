@@ -88,6 +88,11 @@ extension OpenedPorts {
       worker.run()
     }
     ports.release = { shared.runtime.release() }
+    ports.attach = { guest, port throws(PortError) in
+      try shared.runtime.attach(guest, port: port)
+    }
+    ports.detach = { shared.runtime.detach(port: $0) }
+    ports.reclaim = { shared.runtime.reclaim(port: $0) }
     ports.discardWaiting = { shared.runtime.discardWaiting() }
     return OpenedPorts(ports: ports, neighbors: ownNeighbors(plan, model, endpoints, ports))
   }

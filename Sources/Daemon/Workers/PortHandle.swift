@@ -64,6 +64,26 @@ extension PortHandle {
   }
 }
 
+extension PortHandle {
+  /// The same ports; guests that want a broker are behind it.
+  func behind(_ broker: BrokerProcess) -> PortHandle {
+    var handle = self
+    let (attach, detach) = (attach, detach)
+    handle.attach = { guest, port throws(PortError) in
+      let inner = try broker.attach(guest, port: port)
+      do throws(PortError) { try attach(inner, port) } catch {
+        broker.detach(port: port)
+        throw error
+      }
+    }
+    handle.detach = { port in
+      detach(port)
+      broker.detach(port: port)
+    }
+    return handle
+  }
+}
+
 /// What every worker's engine is made with.
 struct EnginePlan: Sendable {
   /// Connections of each worker.
