@@ -55,7 +55,7 @@ struct PortsTests {
     let host = try OneHost(guests: 3, isConfined: isConfined)
     try twoGuests(host)
     try TwoHosts.shell("ip -n \(host.host) tuntap add dev busy0 mode tap vnet_hdr")
-    try TwoHosts.shell("ip -n \(host.host) link add addressed0 type dummy")
+    try TwoHosts.shell("ip -n \(host.host) link add addressed0 type veth peer name addressed1")
     try TwoHosts.shell("ip -n \(host.host) addr add 198.51.100.1/24 dev addressed0")
     let holder = try TapHolder("busy0", in: host.host)
     let before = try host.generation()
