@@ -139,7 +139,7 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
       throw PortError(
         .configuration, "guest \(guest.networkInterface)",
         why: "\(name) is a device of DPDK, which are opened at start only",
-        remedy: "name it in `guests` of the host file before its first start, or use vhostUser")
+        remedy: "name it in `guests` of the host file, 'apus run --takeover', and apply again")
     }
     let opened = try opener.guest(guest, number: port)
     asking.withLock { _ in

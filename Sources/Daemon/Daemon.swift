@@ -25,7 +25,7 @@ public enum Daemon {
     let compiled: CompiledTables
     var plan = configuration.plan
     let opener = try Self.opener(configuration)
-    // With an API ports are part of the desired state, which is published before anything is judged.
+    // With an API ports are of the desired state, which is published before anything is judged.
     if configuration.control != nil, plan.runtime == .kernel { plan.guests = [] }
     do {
       compiled = try TableCompiler.compile(
@@ -60,7 +60,8 @@ public enum Daemon {
     host.begin(discardsWaiting: succession?.isSuccessor ?? false)
     let directories = [directory] + (configuration.control.map { [$0.stateDirectory] } ?? [])
     let confinement =
-      configuration.isConfined ? Confinement(plan, directories: directories, mayComeLater: mayComeLater) : nil
+      configuration.isConfined
+      ? Confinement(plan, directories: directories, mayComeLater: mayComeLater) : nil
     let session = Session(
       host: host, signals: signals, logger: logger, succession: succession,
       confinement: confinement, control: control)

@@ -8,7 +8,7 @@ public struct HostPlan: Sendable, Equatable {
   public var workers: WorkerPlan
   /// nil on a host without an underlay: NICs reach each other only.
   public var uplink: UplinkPlan?
-  /// Open from start, in the order of their port numbers: the first is port 1, the uplink is port 0.
+  /// Open from start, in the order of their port numbers: the first is port 1, the uplink is 0.
   public var guests: [GuestPlan]
   public var memory: MemoryPlan
 

@@ -26,7 +26,7 @@ public struct GuestOpener: Sendable {
 
   /// By this process: needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF.
   public static var local: GuestOpener {
-    GuestOpener { plan throws(PortError) in 
+    GuestOpener { plan throws(PortError) in
       var opening = GuestOpening(plan)
       return try opening.open()
     }

@@ -80,7 +80,8 @@ public struct KernelRuntime: PortRuntime, ~Copyable {
         let ring = memory.zeroed(cxdp_return_ring.self, 1)
         guard let places = memory.reserved(UInt32.self, entries) else {
           throw .system(
-            "packet buffers", "mmap", -ENOMEM, remedy: "lower memory.nics or memory.buffersPerGuest")
+            "packet buffers", "mmap", -ENOMEM, remedy: "lower memory.nics or memory.buffersPerGuest"
+          )
         }
         ring.pointee.entries = places
         ring.pointee.mask = UInt32(entries - 1)

@@ -22,8 +22,8 @@ struct WorkerSetup {
   let waiting: Int32
   let wakeup: Int32
 
-  /// Buffers of a guest's pool that a worker has, at most `buffers`. Each has some, for answers and segments; most are
-  /// where the guest's queues are read.
+  /// Buffers of a guest's pool that a worker has, at most `buffers`. Each has some, for answers and
+  /// segments; most are where the guest's queues are read.
   static func share(
     of guest: GuestPlan, buffers: Int, worker: Int, workers: Int
   ) -> Int {

@@ -36,9 +36,9 @@ public struct LiveTables: ~Copyable {
     for nic in 0..<rules.nics.count { portOfNIC[nic] = .none }
     nicOfPort = WorkerMemory(count: portCount)
     for port in 0..<portCount { nicOfPort[port] = .none }
-    let ports = polled ?? Array(0..<portCount)
-    polledPorts = WorkerMemory(count: ports.count)
-    for (place, port) in ports.enumerated() {
+    polledPorts = WorkerMemory(count: polled?.count ?? portCount)
+    for place in 0..<polledPorts.count {
+      let port = polled?[place] ?? place
       precondition(port < portCount)
       polledPorts[place] = UInt16(port)
     }

@@ -4,8 +4,8 @@ import Glibc
 /// Where the data plane has guests added and removed while others are served: a socket in the run
 /// directory, which only the broker's user may enter.
 ///
-/// A connection carries one line and its answer. `add eni=ENI,socket=PATH[,listens]`, `remove ENI`, or
-/// `list`, whose answer has a line as after `add` for each guest; then `ok`, or `refused: WHY`.
+/// A connection carries one line and its answer. `add eni=ENI,socket=PATH[,listens]`, `remove ENI`,
+/// or `list`, whose answer has a line as after `add` for each guest; then `ok`, or `refused: WHY`.
 struct BrokerDoor {
   /// Begins with a dot, which no interface's name does.
   static func path(in runDirectory: String) -> String { "\(runDirectory)/.broker.sock" }

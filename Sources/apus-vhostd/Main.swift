@@ -26,8 +26,17 @@ struct ApusVhostd: ParsableCommand {
     help: "eni=ENI,socket=PATH[,listens]: the hypervisor's socket; with 'listens' the broker's.")
   var guests: [String] = []
 
+  @Flag(help: "Begin without guests: the data plane has them added.")
+  var withoutGuests = false
+
   @Flag(help: "Log each request.")
   var verbose = false
+
+  func validate() throws {
+    guard guests.isEmpty == withoutGuests else {
+      throw ValidationError("name guests with --guest, or say --without-guests")
+    }
+  }
 
   func run() throws {
     let guests = try guests.map { text throws(BrokerError) in

@@ -124,7 +124,8 @@ import Wire
       let plan = try checked(none).plan
       #expect(plan.guests.isEmpty && plan.portCapacity == plan.memory.networkInterfaces)
     }
-    let some = try checked("guests: [{eni: eni-b, tap: t}, {eni: eni-a, tap: u}]\nmemory: {nics: 7}")
+    let some = try checked(
+      "guests: [{eni: eni-b, tap: t}, {eni: eni-a, tap: u}]\nmemory: {nics: 7}")
     #expect(some.plan.guests.map(\.networkInterface) == ["eni-a"] && some.plan.portCapacity == 7)
     #expect(
       some.warnings == [

@@ -79,6 +79,19 @@ import Testing
     }
   }
 
+  /// DPDK's devices cannot be opened again: detached they wait.
+  @Test func aDeviceStaysOpenForTheNext() throws {
+    let device = GuestPlan.Device.ethdev("net_af_packet0,iface=e0")
+    let first = GuestPlan(networkInterface: "eni-a", device: device)
+    var slots = PortSlots(capacity: 2, guests: [first])
+    let detached = try slots.change(to: [])
+    #expect(detached == PortChange(guests: [:], opened: [], closed: [], spare: [1: first]))
+    slots.take(detached)
+    #expect(try slots.change(to: [b]).opened == [2])
+    let second = GuestPlan(networkInterface: "eni-b", device: device)
+    #expect(try slots.change(to: [second]) == PortChange(guests: [1: second]))
+  }
+
   @Test func lostNumbersStayTaken() throws {
     var slots = PortSlots(capacity: 2, guests: [])
     slots.lose([1])

@@ -31,7 +31,8 @@ struct PortsTests {
     // A tap, which Apus makes.
     try host.control("apply --patch -f -", document: OneHost.document(4, "tap: vt4"))
     try TwoHosts.shell(
-      "ip -n \(host.guest(4)) link del eth0; ip -n \(host.host) link set vt4 netns \(host.guest(4))")
+      "ip -n \(host.guest(4)) link del eth0; "
+        + "ip -n \(host.host) link set vt4 netns \(host.guest(4))")
     try host.configure(4, device: "vt4")
     try TwoHosts.eventually("guest 4 reaches guest 3") { host.reaches(4, 3) }
     #expect(try host.control("counters").contains("eni-4"))
@@ -125,8 +126,7 @@ struct PortsTests {
     try host.end(SIGTERM)
   }
 
-  /// The host file's guests are the first generation; a whole state that does not speak of ports leaves
-  /// them, and one that does replaces them.
+  /// A whole state that does not speak of ports leaves them, and one that does replaces them.
   @Test func aWholeStateLeavesPortsThatItDoesNotName() throws {
     let host = try OneHost(guests: 2)
     try twoGuests(host)

@@ -69,6 +69,7 @@ struct BrokerPlan: Equatable {
   func arguments(_ executable: String) -> [String] {
     var list = [executable, "--run-dir", runDirectory]
     for guest in guests { list += ["--guest", guest.text] }
+    if guests.isEmpty { list.append("--without-guests") }
     return list
   }
 

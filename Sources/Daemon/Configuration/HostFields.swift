@@ -5,7 +5,8 @@ extension ObjectFields {
   static let hostFile = ObjectFields(
     name: "", required: ["runtime"],
     optional: [
-      "version", "guests", "workers", "uplink", "memory", "rules", "metrics", "runDirectory", "confine",
+      "version", "guests", "workers", "uplink", "memory", "rules", "metrics", "runDirectory",
+      "confine",
       "control",
     ])
   static let workers = ObjectFields(

@@ -47,8 +47,8 @@ final class GuestPorts: Sendable {
 
   /// Opens the ports of a change, which workers do not poll yet.
   ///
-  /// - Parameter isRestored: ports that cannot be opened are left out and noted, so that one guest's
-  ///   device does not keep the others waiting. So are those that were noted before.
+  /// - Parameter isRestored: ports that cannot be opened are left out and noted, so that a device
+  ///   that is gone does not keep other guests waiting. So are those that were noted before.
   /// - Returns: the change without what was left out.
   /// - Throws: the first port that cannot be opened; then none is.
   func open(_ change: PortChange, isRestored: Bool) throws(DataPlaneError) -> PortChange {

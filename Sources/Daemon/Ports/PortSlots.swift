@@ -10,6 +10,8 @@ struct PortSlots: Sendable {
   let capacity: Int
   /// Open ports by number.
   private(set) var guests: [Int: GuestPlan] = [:]
+  /// Devices that can be opened at start only: detached they stay open, and nobody polls them.
+  private(set) var spare: [Int: GuestPlan] = [:]
   /// Ports that were closed, and packets that came by them are still on their way.
   private(set) var leaving: Set<Int> = []
 
@@ -28,8 +30,9 @@ struct PortSlots: Sendable {
   /// - Complexity: O(n) in the number of ports.
   func change(to wanted: [GuestPlan]) throws(DataPlaneError) -> PortChange {
     var change = PortChange()
+    let present = guests.merging(spare) { guest, _ in guest }
     var open = Dictionary(
-      uniqueKeysWithValues: guests.map { ($0.value.resource, (port: $0.key, guest: $0.value)) })
+      uniqueKeysWithValues: present.map { ($0.value.resource, (port: $0.key, guest: $0.value)) })
     var missing: [GuestPlan] = []
     for guest in wanted {
       guard let present = open[guest.resource] else {
@@ -46,14 +49,15 @@ struct PortSlots: Sendable {
       open[guest.resource] = nil
       change.guests[present.port] = guest
     }
-    change.closed = open.values.map(\.port).sorted()
+    for (port, guest) in open.values where guest.isDevice { change.spare[port] = guest }
+    change.closed = open.values.filter { !$0.guest.isDevice }.map(\.port).sorted()
     var free = (1...max(1, capacity)).lazy.filter {
-      $0 <= capacity && guests[$0] == nil && !leaving.contains($0)
+      $0 <= capacity && present[$0] == nil && !leaving.contains($0)
     }.makeIterator()
     for guest in missing {
       guard let port = free.next() else {
         throw .full(
-          what: "ports", limit: capacity, asked: guests.count + leaving.count + missing.count)
+          what: "ports", limit: capacity, asked: present.count + leaving.count + missing.count)
       }
       change.guests[port] = guest
       change.opened.append(port)
@@ -64,6 +68,7 @@ struct PortSlots: Sendable {
   /// Makes a change the state; closed ports leave.
   mutating func take(_ change: PortChange) {
     guests = change.guests
+    spare = change.spare
     leaving.formUnion(change.closed)
   }
 
@@ -81,6 +86,8 @@ struct PortChange: Sendable, Equatable {
   /// Those of them that are to be opened, in the order in which they were asked for.
   var opened: [Int] = []
   var closed: [Int] = []
+  /// Those that are detached and stay open.
+  var spare: [Int: GuestPlan] = [:]
 
   /// Does without a port that cannot be opened.
   mutating func omit(_ port: Int) {
@@ -97,6 +104,11 @@ extension GuestPlan {
     case .vhostUser(let plan): plan.socket
     case .ethdev(let text): String(text.prefix { $0 != "," })
     }
+  }
+
+  /// Whether the port is a device of DPDK.
+  fileprivate var isDevice: Bool {
+    if case .ethdev = device { true } else { false }
   }
 
   /// Whether the open port can be another guest's as it is.

@@ -1,7 +1,8 @@
 import Foundation
 
-/// A host without guests that serves the control API, and namespaces that become its guests: each has
-/// one end of a veth pair whose other one, `vmN`, is in the host's. All of it goes when this goes.
+/// A host without guests that serves the control API, and namespaces that become its guests: each
+/// has one end of a veth pair whose other one, `vmN`, is in the host's. All of it goes when this
+/// goes.
 final class OneHost {
   let prefix: String
   let folder: URL
@@ -82,8 +83,8 @@ final class OneHost {
   static func document(_ number: Int, _ port: String) -> String {
     """
     networkInterfaces:
-      - {id: eni-\(number), subnet: s, mac: "02:00:00:00:00:0\(number)", addresses: [10.0.0.1\(number)],
-         securityGroups: [sg]}
+      - {id: eni-\(number), subnet: s, mac: "02:00:00:00:00:0\(number)",
+         addresses: [10.0.0.1\(number)], securityGroups: [sg]}
     ports: [{eni: eni-\(number), \(port)}]
 
     """
@@ -205,7 +206,8 @@ final class PingStream {
     for child in children.split(separator: " ").compactMap({ Int32($0) }) { kill(child, SIGINT) }
     let text = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
     process.waitUntilExit()
-    let numbers = text.split(separator: "\n").first { $0.contains("packets transmitted") }?
+    let numbers =
+      text.split(separator: "\n").first { $0.contains("packets transmitted") }?
       .split(whereSeparator: { !$0.isNumber }).compactMap { Int($0) } ?? []
     return numbers.count > 1 ? (numbers[0], numbers[1]) : (0, 0)
   }
