@@ -163,11 +163,12 @@ final class TapHolder {
       """,
     ]
     process.standardOutput = pipe
+    process.standardError = pipe
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    let line = pipe.fileHandleForReading.availableData
-    guard String(decoding: line, as: UTF8.self) == "open\n" else {
-      throw TwoHosts.Failure(description: "the tap cannot be held")
+    let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+    guard line == "open\n" else {
+      throw TwoHosts.Failure(description: "the tap cannot be held: \(line)")
     }
   }
 
