@@ -18,7 +18,10 @@ public actor Controller: ControlPlane {
   var isForwarding: Bool
   var warnings: [String]
   /// Why ports of the state are not open, by network interface.
-  var unopenedPorts: [String: String] = [:]
+  var unopenedPorts: [String: String] = [:] {
+    didSet { if !unopenedPorts.isEmpty { awaitPorts() } }
+  }
+  private var isAwaitingPorts = false
   /// The highest generation that the data plane or the store has seen.
   var highestGeneration: UInt64
   var queue: ChangeQueue
@@ -77,6 +80,30 @@ public actor Controller: ControlPlane {
       "the host file's guests are not the stored ports, and the stored ones count: "
         + "\(names.prefix(5).joined(separator: ", "))\(rest) "
         + "('apus get ports' lists them, 'apus apply' changes them)")
+  }
+
+  /// Tries again until all ports are open: a device may come later than Apus, when a host starts.
+  private func awaitPorts() {
+    if isAwaitingPorts { return }
+    isAwaitingPorts = true
+    Task { [weak self, interval = configuration.limits.portInterval] in
+      repeat { try? await Task.sleep(for: interval) } while await self?.openMissingPorts() == true
+    }
+  }
+
+  /// - Returns: whether there is a reason to try again.
+  private func openMissingPorts() async -> Bool {
+    if case .wait = queue.enter(isBounded: false) {
+      await withCheckedContinuation { queue.wait($0) }
+    }
+    defer { queue.leave() }
+    let missing = isStopping ? [:] : await dataPlane.openMissingPorts()
+    isAwaitingPorts = !missing.isEmpty
+    if missing != unopenedPorts {
+      unopenedPorts = missing
+      watchers.send(currentStatus)
+    }
+    return isAwaitingPorts
   }
 
   /// Ends all watches, waits for the change under way, and gives the state directory free for

@@ -35,6 +35,8 @@ public struct ControllerLimits: Sendable {
   /// Changes that wait while another is applied.
   public var waitingChanges = 64
   public var watchers = 10_000
+  /// Between two attempts to open ports of a restored state.
+  public var portInterval = Duration.seconds(1)
   /// Connections in one list.
   public var connections = 100_000
   /// Objects up to which a change tells the warnings of `apus check`; a dry run always does.

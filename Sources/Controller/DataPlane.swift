@@ -16,11 +16,20 @@ public protocol DataPlane: Sendable {
   /// What would become of live connections and memory; changes nothing.
   func preview(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport
 
+  /// Tries again to open ports of a restored state that could not be opened.
+  ///
+  /// - Returns: why those are not open that still cannot be, by network interface.
+  func openMissingPorts() async -> [String: String]
+
   /// The counters of this moment.
   func counters() async -> HostCounters
 
   /// Live connections, at most `limit` of those that match, and whether there are more.
   func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionList
+}
+
+extension DataPlane {
+  public func openMissingPorts() async -> [String: String] { [:] }
 }
 
 /// A state to publish.

@@ -114,6 +114,22 @@ import Wire
     #expect(Set(host.traffic.devices.open.values.map(\.networkInterface)) == ["eni-a", "eni-b"])
   }
 
+  @Test func aMissingPortIsOpenedWhenItsDeviceComes() async throws {
+    let host = try Running()
+    host.traffic.devices.set { $0.broken = ["eni-a"] }
+    try await host.publish([Self.a, Self.b], isRestored: true)
+    #expect(await host.plane.openMissingPorts() == ["eni-a": "it is broken (mend it)"])
+    host.traffic.devices.set { $0.broken = [] }
+    #expect(await host.plane.openMissingPorts().isEmpty)
+    #expect(Set(host.traffic.devices.open.values.map(\.networkInterface)) == ["eni-a", "eni-b"])
+    host.traffic.offer(1)
+    for _ in 0..<5_000 where host.server.shared.counters.total(.received) == 0 {
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    #expect(host.server.shared.counters.total(.received) == 1)
+    #expect(await host.plane.openMissingPorts().isEmpty)
+  }
+
   @Test func aNumberWaitsForItsPackets() async throws {
     let host = try Running()
     try await host.publish([Self.a])

@@ -121,9 +121,39 @@ struct PortsTests {
     try TwoHosts.shell(
       "ip -n \(host.host) link set away2 down; ip -n \(host.host) link set away2 name vm2; "
         + "ip -n \(host.host) link set vm2 up")
-    try host.control("delete ports/eni-3 networkInterfaces/eni-3")
+    // It is tried again without a change.
     try TwoHosts.eventually("guest 1 reaches guest 2 again") { host.reaches(1, 2) }
     try host.end(SIGTERM)
+  }
+
+  /// The data plane itself has no privilege to open it by.
+  @Test(arguments: [true, false]) func aDeviceMadeAnewIsOpenedAgain(isConfined: Bool) throws {
+    let host = try OneHost(guests: 2, isConfined: isConfined)
+    try twoGuests(host)
+    try host.makeAnew(2)
+    try TwoHosts.eventually("guest 1 reaches guest 2 again") { host.reaches(1, 2) }
+    try host.end(SIGTERM)
+  }
+
+  /// What opens ports for the confined data plane can do that and little else, and ends with it.
+  @Test func theOpenerIsConfined() throws {
+    let host = try OneHost(guests: 2)
+    try twoGuests(host)
+    let opener = try #require(try host.opener())
+    let status = try String(contentsOfFile: "/proc/\(opener)/status", encoding: .utf8)
+    var facts: [Substring: Substring] = [:]
+    for line in status.split(separator: "\n") {
+      let words = line.split(separator: "\t", maxSplits: 1)
+      if words.count == 2 { facts[words[0]] = words[1] }
+    }
+    // CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF.
+    let kept: UInt64 = 1 << 12 | 1 << 13 | 1 << 39
+    for set in ["CapEff:", "CapPrm:", "CapBnd:"] {
+      #expect(facts[Substring(set)].flatMap { UInt64($0, radix: 16) } == kept, "\(set)")
+    }
+    #expect(facts["NoNewPrivs:"] == "1" && facts["Seccomp:"] == "2" && facts["Threads:"] == "1")
+    try host.end(SIGKILL)
+    try TwoHosts.eventually("the opener ends") { kill(opener, 0) != 0 }
   }
 
   /// A whole state that does not speak of ports leaves them, and one that does replaces them.

@@ -36,6 +36,14 @@ final class GuestPorts: Sendable {
   /// Why ports that are wanted are not open, by network interface.
   var unopened: [String: String] { state.withLock { $0.unopened.mapValues(\.why) } }
 
+  /// The list of ports to which those that could not be opened belong; nil when all are open.
+  var wanted: [GuestPlan]? {
+    state.withLock { state in
+      if state.unopened.isEmpty { return nil }
+      return Self.ordered(state.slots.guests).map(\.guest) + state.unopened.values.map(\.guest)
+    }
+  }
+
   // MARK: Changes
 
   /// What a list of ports would change; nothing is opened.

@@ -49,9 +49,7 @@ final class LiveDataPlane: DataPlane {
     // Last of all that can be refused, so that a device is not opened for nothing.
     let change = try guests.open(wanted, isRestored: state.isRestored)
     fillAllowances(compiled)
-    var publication = Publication(
-      compiled, guests: GuestPorts.ordered(change.guests), portCount: shared.portCount,
-      uplinkMAC: uplinkMAC)
+    var publication = publication(compiled, change)
     if !compiled.hasInterfacesAndMappings(of: previous) { publication.desk = ServiceDesk(compiled) }
     guard await queue.publish(publication) else {
       guests.lose(change.opened)
@@ -65,6 +63,28 @@ final class LiveDataPlane: DataPlane {
     return PublishReport(
       affectedConnections: affected, tableBytes: compiled.byteCount,
       unopenedPorts: guests.unopened)
+  }
+
+  func openMissingPorts() async -> [String: String] {
+    guard let wanted = guests.wanted else { return [:] }
+    do throws(DataPlaneError) {
+      let change = try guests.open(try guests.change(to: wanted), isRestored: true)
+      if change.opened.isEmpty { return guests.unopened }
+      if await queue.publish(publication(inUse.current, change)) {
+        await finish(change)
+      } else {
+        guests.lose(change.opened)
+      }
+    } catch {
+      // Their numbers or devices are not free yet.
+    }
+    return guests.unopened
+  }
+
+  private func publication(_ compiled: CompiledTables, _ change: PortChange) -> Publication {
+    Publication(
+      compiled, guests: GuestPorts.ordered(change.guests), portCount: shared.portCount,
+      uplinkMAC: uplinkMAC)
   }
 
   /// Closes ports that went, and waits a while until nothing of them is on its way.

@@ -22,15 +22,25 @@ final class OneHost {
     self.guests = guests
     try TwoHosts.shell("ip netns add \(host); ip -n \(host) link set lo up")
     for number in 1...guests {
-      try TwoHosts.shell(
-        """
-        ip netns add \(guest(number))
-        ip link add vm\(number) netns \(host) type veth peer name eth0 netns \(guest(number))
-        ip -n \(host) link set vm\(number) up
-        """)
-      try configure(number, device: "eth0")
+      try TwoHosts.shell("ip netns add \(guest(number))")
+      try connect(number)
     }
     try writeFiles(named)
+  }
+
+  private func connect(_ number: Int) throws {
+    try TwoHosts.shell(
+      """
+      ip link add vm\(number) netns \(host) type veth peer name eth0 netns \(guest(number))
+      ip -n \(host) link set vm\(number) up
+      """)
+    try configure(number, device: "eth0")
+  }
+
+  /// Takes a guest's device away and makes another one of the same name.
+  func makeAnew(_ number: Int) throws {
+    try TwoHosts.shell("ip -n \(host) link del vm\(number)")
+    try connect(number)
   }
 
   private let guests: Int
@@ -141,6 +151,15 @@ final class OneHost {
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
     let words = line?.split(separator: " ") ?? []
     return (open, words.count > 1 ? Int(words[1]) ?? 0 : 0)
+  }
+
+  /// The process that opens ports for the daemon.
+  func opener() throws -> Int32? {
+    guard let daemon, let id = try Self.children(daemon).first else { return nil }
+    let children = try String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)
+    return try children.split(separator: " ").compactMap { Int32($0) }.first {
+      try String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8) == "apus-opener\n"
+    }
   }
 
   // MARK: Its clients
