@@ -197,7 +197,7 @@ final class TapHolder {
     process.standardInput = FileHandle.nullDevice
     try process.run()
     let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
-    guard line == "open\n" else {
+    guard line.hasPrefix("open") else {
       throw TwoHosts.Failure(description: "the tap cannot be held: \(line)")
     }
   }
