@@ -181,7 +181,7 @@ let package = Package(
     .executableTarget(
       name: "apusd",
       dependencies: [
-        "Daemon", "ControlAPI", "Controller", "HostPlan", "VPCModel",
+        "Daemon", "ControlAPI", "Controller", "HostFile", "HostPlan", "VPCModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: slowPath),

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -150,6 +151,10 @@ static int make_ruleset(const char *const *writable, int *version) {
     struct landlock_path_beneath_attr rule = {
         .allowed_access = writing, .parent_fd = open(*writable, O_PATH | O_CLOEXEC)};
     if (rule.parent_fd < 0) continue;
+    struct stat status;
+    // A file has no other rights.
+    if (fstat(rule.parent_fd, &status) == 0 && !S_ISDIR(status.st_mode))
+      rule.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE;
     int result = (int)syscall(
         SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     int error = errno;
@@ -183,10 +188,13 @@ static const int refused[] = {
 
 /// Refuses sockets of every kind but local ones and, where they are kept, packet sockets: without a
 /// socket of another kind there is nothing to reach others with.
-static int refuse_sockets(scmp_filter_ctx filter, uint32_t refuse, bool keeps_packets) {
+static int refuse_sockets(
+    scmp_filter_ctx filter, uint32_t refuse, bool keeps_packets, bool keeps_netlink) {
   int result = 0;
   for (int family = 0; family < AF_MAX && result == 0; family++) {
-    if (family == AF_UNIX || (keeps_packets && family == AF_PACKET)) continue;
+    if (family == AF_UNIX || (keeps_packets && family == AF_PACKET) ||
+        (keeps_netlink && family == AF_NETLINK))
+      continue;
     result = seccomp_rule_add(
         filter, refuse, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
   }
@@ -200,8 +208,11 @@ static int load_filter(const apus_confinement *confinement) {
   uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
   int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
   for (size_t i = 0; i < sizeof refused / sizeof refused[0] && result == 0; i++)
-    result = seccomp_rule_add(filter, refuse, refused[i], 0);
-  if (result == 0) result = refuse_sockets(filter, refuse, confinement->opens_packet_sockets);
+    if (refused[i] != SCMP_SYS(bpf) || !confinement->sets_interfaces)
+      result = seccomp_rule_add(filter, refuse, refused[i], 0);
+  if (result == 0)
+    result = refuse_sockets(
+        filter, refuse, confinement->opens_packet_sockets, confinement->sets_interfaces);
   if (result == 0 && !confinement->connects_locally)
     result = seccomp_rule_add(filter, refuse, SCMP_SYS(connect), 0);
   if (result == 0) result = seccomp_load(filter);

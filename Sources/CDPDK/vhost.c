@@ -164,6 +164,9 @@ apus_vhost *apus_vhost_open(const apus_vhost_setup *setup, int *error) {
   }
   strcpy(guest->path, setup->path);
   guest->pairs = setup->pairs;
+  // Workers tell devices by this, also those of another guest at the same place.
+  static atomic_uint opened;
+  atomic_store(&guest->generation, atomic_fetch_add(&opened, 1) << 16);
   atomic_store(&guest->vid, -1);
   atomic_store(&guest->connection, -1);
   uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;

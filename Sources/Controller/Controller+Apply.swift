@@ -113,6 +113,7 @@ extension Controller {
       await abandon(next.generation)
       throw await refused(call, error.refusal)
     }
+    unopenedPorts = report.unopenedPorts
     next.changedAt = Files.now()
     do throws(StorageError) {
       try await store.acknowledge(next.generation, at: next.changedAt)

@@ -17,6 +17,11 @@ public actor Controller: ControlPlane {
   var state: DesiredState
   var isForwarding: Bool
   var warnings: [String]
+  /// Why ports of the state are not open, by network interface.
+  var unopenedPorts: [String: String] = [:] {
+    didSet { if !unopenedPorts.isEmpty { awaitPorts() } }
+  }
+  private var isAwaitingPorts = false
   /// The highest generation that the data plane or the store has seen.
   var highestGeneration: UInt64
   var queue: ChangeQueue
@@ -49,14 +54,56 @@ public actor Controller: ControlPlane {
   ///   that it takes can be applied.
   public func start() async throws(DataPlaneError) {
     guard state.generation > 0, !isForwarding else { return }
+    comparePorts()
     do throws(DataPlaneError) {
-      _ = try await dataPlane.publish(state.published())
+      let report = try await dataPlane.publish(state.published(isRestored: true))
+      unopenedPorts = report.unopenedPorts
       isForwarding = true
       watchers.send(currentStatus)
     } catch {
       warnings.append("the restored state is not in force: \(error.refusal)")
       throw error
     }
+  }
+
+  /// Warns when the host file names other ports than the state, which counts.
+  private func comparePorts() {
+    // A host file without guests leaves them to the state.
+    guard let named = configuration.hostFilePorts, !named.isEmpty else { return }
+    func differing(_ ports: [GuestPlan], _ others: [GuestPlan]) -> [String] {
+      ports.filter { !others.contains($0) }.map(\.networkInterface)
+    }
+    let names = Set(differing(named, state.ports) + differing(state.ports, named)).sorted()
+    if names.isEmpty { return }
+    let rest = names.count > 5 ? " and \(names.count - 5) more" : ""
+    warn(
+      "the host file's guests are not the stored ports, and the stored ones count: "
+        + "\(names.prefix(5).joined(separator: ", "))\(rest) "
+        + "('apus get ports' lists them, 'apus apply' changes them)")
+  }
+
+  /// Tries again until all ports are open: a device may come later than Apus, when a host starts.
+  private func awaitPorts() {
+    if isAwaitingPorts { return }
+    isAwaitingPorts = true
+    Task { [weak self, interval = configuration.limits.portInterval] in
+      repeat { try? await Task.sleep(for: interval) } while await self?.openMissingPorts() == true
+    }
+  }
+
+  /// - Returns: whether there is a reason to try again.
+  private func openMissingPorts() async -> Bool {
+    if case .wait = queue.enter(isBounded: false) {
+      await withCheckedContinuation { queue.wait($0) }
+    }
+    defer { queue.leave() }
+    let missing = isStopping ? [:] : await dataPlane.openMissingPorts()
+    isAwaitingPorts = !missing.isEmpty
+    if missing != unopenedPorts {
+      unopenedPorts = missing
+      watchers.send(currentStatus)
+    }
+    return isAwaitingPorts
   }
 
   /// Ends all watches, waits for the change under way, and gives the state directory free for
@@ -165,7 +212,12 @@ public actor Controller: ControlPlane {
   var currentStatus: ControlStatus {
     ControlStatus(
       version: configuration.version, generation: state.generation, changedAt: state.changedAt,
-      isForwarding: isForwarding, objectCounts: state.objectCounts, warnings: warnings)
+      isForwarding: isForwarding, objectCounts: state.objectCounts,
+      warnings: warnings + portWarnings)
+  }
+
+  private var portWarnings: [String] {
+    unopenedPorts.sorted { $0.key < $1.key }.map { "ports/\($0.key) is not open: \($0.value)" }
   }
 
   // MARK: Account

@@ -8,15 +8,20 @@ public struct ControllerConfiguration: Sendable {
   public var version: String
   /// What the host runs on, which decides the devices that guests' ports can have; nil is any.
   public var runtime: HostPlan.Runtime?
+  /// The ports that the host file names, which a host without any state begins with; a stored state
+  /// that has others counts, and status tells that. nil is not to compare.
+  public var hostFilePorts: [GuestPlan]?
   public var limits: ControllerLimits
 
   public init(
     stateDirectory: String, version: String, runtime: HostPlan.Runtime? = nil,
+    hostFilePorts: [GuestPlan]? = nil,
     limits: ControllerLimits = ControllerLimits()
   ) {
     self.stateDirectory = stateDirectory
     self.version = version
     self.runtime = runtime
+    self.hostFilePorts = hostFilePorts
     self.limits = limits
   }
 }
@@ -30,6 +35,8 @@ public struct ControllerLimits: Sendable {
   /// Changes that wait while another is applied.
   public var waitingChanges = 64
   public var watchers = 10_000
+  /// Between two attempts to open ports of a restored state.
+  public var portInterval = Duration.seconds(1)
   /// Connections in one list.
   public var connections = 100_000
   /// Objects up to which a change tells the warnings of `apus check`; a dry run always does.

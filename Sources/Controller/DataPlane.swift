@@ -8,12 +8,18 @@ import VPCModel
 public protocol DataPlane: Sendable {
   /// Makes a desired state the one that every packet is judged by.
   ///
-  /// Returns when each worker uses it (quiescent states): no packet that a worker takes up later is
-  /// judged by what was there before. Nothing has changed when it throws.
+  /// Opens the ports that are new and closes those that are gone. Returns when each worker uses it
+  /// (quiescent states): no packet that a worker takes up later is judged by what was there before,
+  /// and none touches a port that was closed. Nothing has changed when it throws.
   func publish(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport
 
   /// What would become of live connections and memory; changes nothing.
   func preview(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport
+
+  /// Tries again to open ports of a restored state that could not be opened.
+  ///
+  /// - Returns: why those are not open that still cannot be, by network interface.
+  func openMissingPorts() async -> [String: String]
 
   /// The counters of this moment.
   func counters() async -> HostCounters
@@ -34,24 +40,31 @@ public protocol DataPlane: Sendable {
   func endObservations() async
 }
 
+extension DataPlane {
+  public func openMissingPorts() async -> [String: String] { [:] }
+}
+
 /// A state to publish.
 public struct PublishedState: Sendable {
   /// Grows with every change; packets' cached verdicts of older generations are stale.
   public var generation: UInt64
   public var model: VPCModel
-  /// The ports of guests; those that are not in the host file are attached at run time.
+  /// The ports of guests, all of them: others are closed.
   public var ports: [GuestPlan]
   /// What happens to tracked connections whose rule is gone; nil as the model's policy says.
   public var onRuleChange: Policy.RuleChange?
+  /// What was stored before a restart: ports that cannot be opened are left out and reported.
+  public var isRestored: Bool
 
   public init(
     generation: UInt64, model: VPCModel, ports: [GuestPlan] = [],
-    onRuleChange: Policy.RuleChange? = nil
+    onRuleChange: Policy.RuleChange? = nil, isRestored: Bool = false
   ) {
     self.generation = generation
     self.model = model
     self.ports = ports
     self.onRuleChange = onRuleChange
+    self.isRestored = isRestored
   }
 }
 
@@ -61,10 +74,16 @@ public struct PublishReport: Sendable, Equatable {
   public var affectedConnections: [String: Int]
   /// Bytes of the images that the tables view.
   public var tableBytes: Int
+  /// Why ports of a restored state are not open, by network interface.
+  public var unopenedPorts: [String: String]
 
-  public init(affectedConnections: [String: Int] = [:], tableBytes: Int = 0) {
+  public init(
+    affectedConnections: [String: Int] = [:], tableBytes: Int = 0,
+    unopenedPorts: [String: String] = [:]
+  ) {
     self.affectedConnections = affectedConnections
     self.tableBytes = tableBytes
+    self.unopenedPorts = unopenedPorts
   }
 }
 

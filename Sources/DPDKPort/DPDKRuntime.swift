@@ -2,6 +2,7 @@ import CDPDK
 import Glibc
 import HostPlan
 import Live
+import Synchronization
 import Wire
 
 /// The ports of a host, driven by DPDK: devices with a poll mode driver, and guests on vhost-user.
@@ -18,6 +19,9 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
   let counters: UnsafeMutablePointer<PortCounters>
   /// A file to wake each worker by (eventfd).
   let wakers: [Int32]
+  private let opener: PortOpener
+  /// Of who asks for ports and who opens and closes them; workers have it never.
+  private let asking = Mutex(())
   private var isOpen = true
   private var hasExclusive = true
 
@@ -37,6 +41,7 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
   ) throws(PortError) {
     let opened = try Self.open(plan, underlayMTU, beforeExclusive)
     let workers = plan.workers.cores.count
+    opener = PortOpener(plan: plan, underlayMTU: underlayMTU)
     portCount = opened.count
     ports = .allocate(capacity: opened.count)
     ports.initialize(from: opened, count: opened.count)
@@ -57,10 +62,11 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
     if plan.hasPCIDevices { try beforeExclusive() }
     try EnvironmentLayer.start(plan)
     let opener = PortOpener(plan: plan, underlayMTU: underlayMTU)
-    var ports = Array(repeating: Port(), count: plan.guests.count + 1)
+    var ports = Array(repeating: Port(), count: plan.portCapacity + 1)
+    let numbers = 0...plan.guests.count
     do throws(PortError) {
-      let exclusive = ports.indices.filter { !plan.isShareable(port: $0) }
-      for number in ports.indices where plan.isShareable(port: number) {
+      let exclusive = numbers.filter { !plan.isShareable(port: $0) }
+      for number in numbers where plan.isShareable(port: number) {
         ports[number] = try opener.port(number)
         ports[number].isShareable = true
       }
@@ -98,14 +104,16 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
       sum.dropsOversize += part.dropsOversize
       sum.wedged += part.wedged
     }
-    guard isOpen, let pool = ports[port].pool else { return sum }
-    sum.buffers = UInt64(apus_pool_size(pool))
-    sum.buffersInUse = UInt64(apus_pool_in_use(pool))
+    asking.withLock { _ in
+      guard isOpen, let pool = ports[port].pool else { return }
+      sum.buffers = UInt64(apus_pool_size(pool))
+      sum.buffersInUse = UInt64(apus_pool_in_use(pool))
+    }
     return sum
   }
 
   public func offloads(port: Int) -> PortOffloads {
-    isOpen ? ports[port].offloads : PortOffloads(rawValue: 0)
+    asking.withLock { _ in isOpen ? ports[port].offloads : PortOffloads(rawValue: 0) }
   }
 
   public var uplinkMAC: UInt64 { ports[0].mac }
@@ -116,6 +124,54 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
       for queue in 0..<ports[number].queues {
         apus_ethdev_discard(ports[number].device, UInt16(queue))
       }
+    }
+  }
+
+  // MARK: Guests that come and go
+
+  /// Opens the port of a guest on vhost-user while workers poll others; one thread at a time.
+  /// Workers poll it from the tables on that have it.
+  ///
+  /// - Parameter port: 1 to `HostPlan.portCapacity`, with no port there, and `reclaim` was true.
+  /// - Throws: why it cannot be opened; nothing stays open.
+  public func attach(_ guest: GuestPlan, port: Int) throws(PortError) {
+    if case .ethdev(let name) = guest.device {
+      throw PortError(
+        .configuration, "guest \(guest.networkInterface)",
+        why: "\(name) is a device of DPDK, which are opened at start only",
+        remedy: "name it in `guests` of the host file, 'apus run --takeover', and apply again")
+    }
+    let opened = try opener.guest(guest, number: port)
+    asking.withLock { _ in
+      precondition(ports[port].kind == .absent && ports[port].pool == nil)
+      for worker in wakers.indices { counters[worker * portCount + port] = PortCounters() }
+      ports[port] = opened
+    }
+  }
+
+  /// Closes the port of a guest, after every worker uses tables without it. Takes up to a second.
+  public func detach(port: Int) {
+    // One thread at a time opens and closes, so that this one may look without the lock.
+    let closed = ports[port]
+    asking.withLock { _ in
+      ports[port].kind = .absent
+      ports[port].guest = nil
+    }
+    if let guest = closed.guest { apus_vhost_close(guest) }
+    if closed.kind == .ethernet { apus_ethdev_close(closed.device) }
+  }
+
+  /// Whether all packets that came by a port which was closed are gone: then its buffers are given
+  /// back, and another one may be opened in its place.
+  public func reclaim(port: Int) -> Bool {
+    asking.withLock { _ in
+      guard ports[port].kind == .absent else { return false }
+      guard let pool = ports[port].pool else { return true }
+      guard apus_pool_in_use(pool) == 0 else { return false }
+      apus_pool_free(pool)
+      ports[port].locks?.deallocate()
+      ports[port] = Port()
+      return true
     }
   }
 

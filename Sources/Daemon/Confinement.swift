@@ -11,23 +11,17 @@ struct Confinement {
   /// Local sockets may still be connected: rte_vhost connects to the broker or hypervisor again
   /// when a guest comes back.
   var connectsLocally: Bool
-  /// Packet sockets may still be opened: a hypervisor may make its tap anew.
-  var opensPacketSockets: Bool
   /// Directories in which files are still written.
   var writable: [String]
 
-  /// CAP_NET_RAW (capability.h).
-  private static let rawSockets: UInt64 = 1 << 13
-
-  init(_ plan: HostPlan, directories: [String]) {
+  /// - Parameter mayComeLater: guests are attached at run time.
+  init(_ plan: HostPlan, directories: [String], mayComeLater: Bool = false) {
     let sockets = plan.guests.compactMap { guest in
       if case .vhostUser(let device) = guest.device { device.socket } else { nil }
     }
-    connectsLocally = !sockets.isEmpty
-    opensPacketSockets = plan.runtime == .kernel
+    connectsLocally = !sockets.isEmpty || mayComeLater && plan.runtime == .dpdk
     // Sockets that rte_vhost makes or removes are in these.
     writable = directories + sockets.map { String($0[..<($0.lastIndex(of: "/") ?? $0.startIndex)]) }
-    if opensPacketSockets { writable.append("/proc/sys/net/ipv6/conf") }
   }
 
   /// Confines every thread; to be called when all that runs has begun.
@@ -42,9 +36,8 @@ struct Confinement {
     var landlock: Int32 = 0
     let result = words.withUnsafeBufferPointer { words in
       var confinement = apus_confinement(
-        capabilities: opensPacketSockets ? Self.rawSockets : 0,
-        connects_locally: connectsLocally, opens_packet_sockets: opensPacketSockets,
-        writable: words.baseAddress)
+        capabilities: 0, connects_locally: connectsLocally, opens_packet_sockets: false,
+        sets_interfaces: false, writable: words.baseAddress)
       return apus_confine(&confinement, &step, &landlock)
     }
     guard result == 0 else {

@@ -1,5 +1,6 @@
 import Glibc
 import HostPlan
+import KernelPort
 import Logging
 import TableCompiler
 import VPCModel
@@ -26,6 +27,9 @@ public enum Daemon {
     }
     let compiled: CompiledTables
     var plan = configuration.plan
+    let opener = try Self.opener(configuration)
+    // With an API ports are of the desired state, which is published before anything is judged.
+    if configuration.control != nil, plan.runtime == .kernel { plan.guests = [] }
     do {
       compiled = try TableCompiler.compile(
         input.model, CompileRequest(generation: 2, capacity: plan.memory.tableCapacity))
@@ -35,12 +39,18 @@ public enum Daemon {
     let directory = BrokerPlan.runDirectory(configuration.runDirectory)
     let succession = try Self.succession(input, options, directory, logger)
     var broker: BrokerProcess?
-    if let brokered = BrokerPlan(plan, runDirectory: directory) {
-      broker = try BrokerProcess(brokered, logger: logger)
+    let guests = plan.guests
+    let mayComeLater = configuration.control != nil
+    if let brokered = BrokerPlan(plan, runDirectory: directory, mayComeLater: mayComeLater) {
+      let ports = guests.indices.filter { guests[$0].isBrokered }.map { $0 + 1 }
+      broker = try BrokerProcess(brokered, ports: ports, logger: logger)
       plan = brokered.redirected(plan)
     }
-    let opened = try OpenedPorts.open(plan, input.model, compiled, succession)
-    let host = HostServer(plan: plan, ports: opened.ports, compiled: compiled)
+    var opened = try OpenedPorts.open(
+      plan, input.model, compiled, succession, opener: opener)
+    if let broker { opened.ports = opened.ports.behind(broker) }
+    let host = HostServer(
+      plan: plan, guests: guests, ports: opened.ports, compiled: compiled)
     do throws(DaemonFailure) {
       try host.start(neighbors: opened.neighbors)
       do { try succession?.complete() } catch { throw DaemonFailure(error) }
@@ -53,18 +63,32 @@ public enum Daemon {
     host.begin(discardsWaiting: succession?.isSuccessor ?? false)
     let directories = [directory] + (configuration.control.map { [$0.stateDirectory] } ?? [])
     let confinement =
-      configuration.isConfined ? Confinement(plan, directories: directories) : nil
+      configuration.isConfined
+      ? Confinement(plan, directories: directories, mayComeLater: mayComeLater) : nil
     let session = Session(
       host: host, signals: signals, logger: logger, succession: succession,
       confinement: confinement, control: control)
-    try session.serve(metrics: configuration.metrics, broker: &broker)
+    try session.serve(metrics: configuration.metrics, broker: broker)
+  }
+
+  /// Opens guests' ports in the kernel runtime: this process, or one that keeps what this gives up.
+  private static func opener(
+    _ configuration: HostConfiguration
+  ) throws(DaemonFailure) -> GuestOpener {
+    guard configuration.plan.runtime == .kernel, configuration.isConfined else { return .local }
+    var uplink: String?
+    if case .interface(let name)? = configuration.plan.uplink?.device { uplink = name }
+    return try PortOpenerProcess.start(uplink: uplink)
   }
 
   /// A place is taken where processes can meet: in the broker's directory, or one that was named.
   private static func succession(
     _ input: DaemonInput, _ options: DaemonOptions, _ directory: String, _ logger: Logger
   ) throws(DaemonFailure) -> Succession? {
-    let isShared = BrokerPlan(input.configuration.plan, runDirectory: directory) != nil
+    let isShared =
+      BrokerPlan(
+        input.configuration.plan, runDirectory: directory,
+        mayComeLater: input.configuration.control != nil) != nil
     guard isShared || input.configuration.runDirectory != nil || options.takesOver else {
       return nil
     }
@@ -84,7 +108,7 @@ private struct Session {
   let door = ScrapeDoor()
 
   func serve(
-    metrics address: LoopbackAddress?, broker: inout BrokerProcess?
+    metrics address: LoopbackAddress?, broker: BrokerProcess?
   ) throws(DaemonFailure) {
     let sampler = HostSampler(host)
     var server: MetricsServer?
@@ -98,14 +122,17 @@ private struct Session {
       if host.stop() { host.close() }
       throw error
     }
-    let guests = host.plan.guests.count
+    var guests = host.guests.open.count
     logger.info("serving \(guests) \(guests == 1 ? "guest" : "guests")")
     ServiceNotifier.send("READY=1")
     var status = StatusLine()
     var ending: Int32?
     var rounds = 0
     while ending == nil {
-      if rounds % 2 == 0 { status.show(sampler.sample(), guests: guests) }
+      if rounds % 2 == 0 {
+        guests = host.guests.open.count
+        status.show(sampler.sample(), guests: guests)
+      }
       rounds += 1
       host.ports.refresh()
       broker?.watch()

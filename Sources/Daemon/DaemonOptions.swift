@@ -59,7 +59,9 @@ public struct DaemonInput: Sendable {
     for path in configuration.rules { try checkReadable(path) }
     do throws(ModelErrors) {
       let model = try ModelLoader.load(paths: configuration.rules)
-      try document.check(against: model)
+      let checked = try document.checked(against: model)
+      configuration.plan = checked.plan
+      configuration.warnings = checked.warnings
       return DaemonInput(configuration: configuration, model: model)
     } catch {
       throw DaemonFailure(error)

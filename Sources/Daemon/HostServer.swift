@@ -20,6 +20,7 @@ final class HostServer {
 
   let plan: HostPlan
   let ports: PortHandle
+  let guests: GuestPorts
   let shared: WorkerShared
   /// The rules that workers read; they must outlive the workers.
   let inUse: TablesInUse
@@ -36,8 +37,12 @@ final class HostServer {
 
   /// Publishes the tables and makes what threads share; nothing runs yet.
   ///
-  /// - Parameter compiled: the first generation, with the plan's capacity.
-  init(plan: HostPlan, ports: PortHandle, compiled: CompiledTables) {
+  /// - Parameters:
+  ///   - guests: the plan's guests as the desired state has them; nil when they are that.
+  ///   - compiled: the first generation, with the plan's capacity.
+  init(
+    plan: HostPlan, guests wanted: [GuestPlan]? = nil, ports: PortHandle, compiled: CompiledTables
+  ) {
     self.plan = plan
     self.ports = ports
     let workers = plan.workers.cores.count
@@ -49,13 +54,15 @@ final class HostServer {
     allowances =
       workers > 1 ? SharedAllowances(nicCapacity: capacity.networkInterfaces) : nil
     shared = WorkerShared(
-      workers: workers, portCount: plan.guests.count + 1,
+      workers: workers, portCount: plan.portCapacity + 1,
       nicCapacity: capacity.networkInterfaces, isBusyPolling: plan.workers.polling == .busy)
     queue = PublicationQueue(shared)
     // Without an uplink no frame of ours ever bears this.
     uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : compiled.model.host?.mac ?? .router
+    guests = GuestPorts(
+      wanted ?? plan.guests, capacity: plan.portCapacity, handle: ports, shared: shared)
     var first = Publication(
-      compiled, guests: plan.guests.map(\.networkInterface), uplinkMAC: uplinkMAC)
+      compiled, guests: guests.open, portCount: shared.portCount, uplinkMAC: uplinkMAC)
     first.desk = ServiceDesk(compiled)
     self.first = first
     // Nobody reads yet, so nothing is waited for.

@@ -8,7 +8,7 @@ public struct HostPlan: Sendable, Equatable {
   public var workers: WorkerPlan
   /// nil on a host without an underlay: NICs reach each other only.
   public var uplink: UplinkPlan?
-  /// In the order of their port numbers: the first is port 1, the uplink is port 0.
+  /// Open from start, in the order of their port numbers: the first is port 1, the uplink is 0.
   public var guests: [GuestPlan]
   public var memory: MemoryPlan
 
@@ -22,6 +22,14 @@ public struct HostPlan: Sendable, Equatable {
     self.guests = guests
     self.memory = memory
   }
+
+  /// Guests' ports that there may be at a time, so that ports' numbers are 1 to this.
+  public var portCapacity: Int {
+    min(max(guests.count, memory.ports ?? 0), HostPlan.mostPorts)
+  }
+
+  /// Port numbers have 16 bits; the last of them names none.
+  public static let mostPorts = 65_534
 }
 
 /// The threads that poll.
@@ -147,15 +155,18 @@ public struct MemoryPlan: Sendable, Equatable {
   public var networkInterfaces: Int
   /// Rules of groups and ACLs, and routes, that there may be at a time.
   public var rules: Int
+  /// Guests' ports that may be open at a time; nil for no more than those that are open from start.
+  public var ports: Int?
 
   public init(
     flows: Int = 1 << 20, buffersPerGuest: Int = 2048, buffersForUplink: Int = 4096,
     usesHugePages: Bool = true, megabytes: Int = 512, networkInterfaces: Int = 1 << 10,
-    rules: Int = 1 << 18
+    rules: Int = 1 << 18, ports: Int? = nil
   ) {
     self.flows = flows
     self.networkInterfaces = networkInterfaces
     self.rules = rules
+    self.ports = ports
     self.buffersPerGuest = buffersPerGuest
     self.buffersForUplink = buffersForUplink
     self.usesHugePages = usesHugePages

@@ -44,8 +44,6 @@ public struct KernelIO: PacketIO, ~Copyable {
   let counters: UnsafeMutablePointer<PortCounters>
   /// `PortOffloads` of each port, kept up to date by the runtime's `refresh`.
   let status: UnsafeMutablePointer<UInt8>
-  /// The port that each of this worker's buffers belongs to.
-  let portOfBuffer: UnsafeMutablePointer<UInt16>
   /// By worker: buffers that go home from here, and those that come home.
   let leaving: UnsafeMutablePointer<UnsafeMutablePointer<cxdp_return_ring>>
   let returning: UnsafeMutablePointer<UnsafeMutablePointer<cxdp_return_ring>>
@@ -89,7 +87,7 @@ public struct KernelIO: PacketIO, ~Copyable {
 
   @inline(__always)
   func giveBack(_ number: UInt32) {
-    let port = Int(portOfBuffer[Int(number)])
+    let port = layout.port(of: number)
     pools[port].put(number)
     counters[port].buffersInUse &-= 1
   }

@@ -13,40 +13,29 @@ import Wire
 public struct KernelRuntime: PortRuntime, ~Copyable {
   private let plan: HostPlan
   private var layout = BufferLayout.none
-  private let buffersOfWorker: Int
-  private var memory: SetupMemory
+  private let memory: SetupMemory
   private var uplink: Uplink?
-  /// In memory of their own, so that `refresh` changes nothing that other threads' calls read.
-  private let guests: UnsafeMutablePointer<GuestPort>
-  private var guestCount = 0
+  private var guests: GuestTable?
   private var workers: [WorkerSetup] = []
   private let status: UnsafeMutablePointer<UInt8>
-  /// By port, of packet sockets: the kernel forgets the number when it is asked.
-  private let missed: UnsafeMutablePointer<UInt64>
   private var isOpen = true
 
   /// Opens all ports.
   ///
-  /// - Parameter tunnelAddress: whose tunnel packets are taken off the uplink; none without it.
+  /// - Parameters:
+  ///   - tunnelAddress: whose tunnel packets are taken off the uplink; none without it.
+  ///   - opener: opens guests' ports, those that come later too.
   /// - Throws: what is missing, and how to provide it. Nothing stays open.
-  public init(_ plan: HostPlan, tunnelAddress: IPAddress?) throws(PortError) {
+  public init(
+    _ plan: HostPlan, tunnelAddress: IPAddress?, opener: GuestOpener = .local
+  ) throws(PortError) {
     self.plan = plan
     let count = plan.workers.cores.count
     precondition(count > 0 && plan.memory.buffersForUplink > 0 && plan.memory.buffersPerGuest > 0)
-    buffersOfWorker =
-      (0..<count).map { worker in
-        plan.guests.reduce(0) {
-          $0
-            + WorkerSetup.share(
-              of: $1, buffers: plan.memory.buffersPerGuest, worker: worker, workers: count)
-        }
-      }.max() ?? 0
     memory = SetupMemory()
-    guests = .allocate(capacity: max(1, plan.guests.count))
-    status = memory.filled(UInt8(0), plan.guests.count + 1)
-    missed = memory.filled(UInt64(0), plan.guests.count + 1)
+    status = memory.filled(UInt8(0), plan.portCapacity + 1)
     do {
-      try open(tunnelAddress)
+      try open(tunnelAddress, opener)
     } catch {
       close()
       throw error
@@ -58,41 +47,43 @@ public struct KernelRuntime: PortRuntime, ~Copyable {
     precondition(!isOpen, "KernelRuntime.close() was not called")
     // Counters can be read until here.
     memory.free()
-    guests.deinitialize(count: guestCount)
-    guests.deallocate()
   }
 
-  private mutating func open(_ tunnelAddress: IPAddress?) throws(PortError) {
+  private mutating func open(
+    _ tunnelAddress: IPAddress?, _ opener: GuestOpener
+  ) throws(PortError) {
     let count = plan.workers.cores.count
     layout = try BufferLayout.reserve(
-      workers: count, frames: plan.memory.buffersForUplink, guestBuffers: buffersOfWorker)
+      workers: count, frames: plan.memory.buffersForUplink, guestPorts: plan.portCapacity,
+      buffersPerGuest: plan.memory.buffersPerGuest)
     for index in 0..<count {
-      workers.append(
-        try WorkerSetup(
-          index: index, plan: plan, layout: layout, buffersOfWorker: buffersOfWorker,
-          memory: &memory))
+      workers.append(try WorkerSetup(index: index, plan: plan, layout: layout, memory: memory))
     }
-    connectWorkers()
+    try connectWorkers()
+    let guests = GuestTable(
+      plan: plan, layout: layout, workers: workers, memory: memory, status: status, opener: opener)
+    self.guests = guests
     if let wanted = plan.uplink {
       uplink = try Uplink(wanted, workers: count, layout: layout, tunnelAddress: tunnelAddress)
     }
     serveUplink()
-    for (slot, guest) in plan.guests.enumerated() {
-      (guests + slot).initialize(to: try GuestPort(guest))
-      guestCount += 1
-      for worker in workers { worker.serve(guests[slot], port: slot + 1, workers: count) }
-    }
+    for (slot, guest) in plan.guests.enumerated() { try guests.attach(guest, port: slot + 1) }
   }
 
   /// Makes a return ring for each ordered pair of workers, large enough for all of the home's
   /// buffers.
-  private mutating func connectWorkers() {
+  private func connectWorkers() throws(PortError) {
     var entries = 1
-    while entries < layout.frames + buffersOfWorker { entries *= 2 }
+    while entries < layout.numbers { entries *= 2 }
     for from in workers {
       for home in workers where home.index != from.index {
         let ring = memory.zeroed(cxdp_return_ring.self, 1)
-        ring.pointee.entries = memory.filled(UInt32(0), entries)
+        guard let places = memory.reserved(UInt32.self, entries) else {
+          throw .system(
+            "packet buffers", "mmap", -ENOMEM, remedy: "lower memory.nics or memory.buffersPerGuest"
+          )
+        }
+        ring.pointee.entries = places
         ring.pointee.mask = UInt32(entries - 1)
         (from.leaving + home.index).initialize(to: ring)
         (home.returning + from.index).initialize(to: ring)
@@ -131,9 +122,9 @@ public struct KernelRuntime: PortRuntime, ~Copyable {
   public func makeIO(worker index: Int) -> KernelIO {
     let worker = workers[index]
     return KernelIO(
-      index: index, workerCount: workers.count, portCount: plan.guests.count + 1, layout: layout,
+      index: index, workerCount: workers.count, portCount: plan.portCapacity + 1, layout: layout,
       pools: worker.pools, framePorts: worker.framePorts, counters: worker.counters,
-      status: status, portOfBuffer: worker.portOfBuffer, leaving: worker.leaving,
+      status: status, leaving: worker.leaving,
       returning: worker.returning, sockets: socketBase(index) ?? worker.noSocket,
       socketCount: socketCount(index), umem: layout.region(of: index),
       uplinkFrameBytesMax: uplinkFrameBytesMax,
@@ -180,7 +171,7 @@ public struct KernelRuntime: PortRuntime, ~Copyable {
   public func counters(port: Int) -> PortCounters {
     var total = PortCounters()
     for worker in workers { total.add(worker.counters + port) }
-    total.missed = port == 0 ? missedByUplink() : missed[port]
+    total.missed = port == 0 ? missedByUplink() : guests?.missed(port: port) ?? 0
     return total
   }
 
@@ -194,23 +185,31 @@ public struct KernelRuntime: PortRuntime, ~Copyable {
     return total
   }
 
+  // MARK: Guests that come and go
+
+  /// Opens the port of a guest while workers poll others; one thread at a time. Workers poll it
+  /// from the tables on that have it.
+  ///
+  /// - Parameter port: 1 to `HostPlan.portCapacity`, with no port there, and `reclaim` was true.
+  /// - Throws: why it cannot be opened; nothing stays open.
+  public func attach(_ guest: GuestPlan, port: Int) throws(PortError) {
+    try guests?.attach(guest, port: port)
+  }
+
+  /// Closes the port of a guest, after every worker uses tables without it.
+  public func detach(port: Int) { guests?.detach(port: port) }
+
+  /// Whether all packets that came by a port which was closed are gone: then another one may be
+  /// opened in its place.
+  public func reclaim(port: Int) -> Bool { guests?.reclaim(port: port) ?? false }
+
   // MARK: Upkeep
 
   /// Looks again which ports are up and what guests' drivers have agreed to, and opens sockets anew
   /// where an interface went and came back. One thread calls it, about twice a second.
   public func refresh() {
     cxdp_store(status, uplinkOffloads().rawValue)
-    for slot in 0..<guestCount {
-      let port = slot + 1
-      if guests[slot].reopenIfReplaced() {
-        for worker in workers { worker.watchAgain(port: port) }
-      }
-      cxdp_store(status + port, guests[slot].offloads().rawValue)
-      if guests[slot].isTap { continue }
-      for descriptor in guests[slot].descriptors {
-        missed[port] += UInt64(cxdp_packet_missed(descriptor))
-      }
-    }
+    guests?.refresh()
   }
 
   private func uplinkOffloads() -> PortOffloads {
@@ -221,7 +220,7 @@ public struct KernelRuntime: PortRuntime, ~Copyable {
   public mutating func close() {
     guard isOpen else { return }
     isOpen = false
-    for slot in 0..<guestCount { guests[slot].shutDown() }
+    guests?.shutDown()
     uplink?.shutDown()
     for worker in workers { worker.shutDown() }
     layout.unmap(workers: plan.workers.cores.count)

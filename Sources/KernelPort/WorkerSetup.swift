@@ -3,13 +3,12 @@ import Glibc
 import HostPlan
 import Live
 
-/// What a worker's `KernelIO` points to, made at start.
+/// What a worker's `KernelIO` points to.
 struct WorkerSetup {
   let index: Int
   let pools: UnsafeMutablePointer<BufferPool>
   let framePorts: UnsafeMutablePointer<FramePort>
   let counters: UnsafeMutablePointer<PortCounters>
-  let portOfBuffer: UnsafeMutablePointer<UInt16>
   let leaving: UnsafeMutablePointer<UnsafeMutablePointer<cxdp_return_ring>>
   let returning: UnsafeMutablePointer<UnsafeMutablePointer<cxdp_return_ring>>
   let noSocket: UnsafeMutablePointer<cxdp_socket>
@@ -23,8 +22,8 @@ struct WorkerSetup {
   let waiting: Int32
   let wakeup: Int32
 
-  /// Buffers of a guest's pool that a worker has. Each has some, for answers and segments; most are
-  /// where the guest's queues are read.
+  /// Buffers of a guest's pool that a worker has, at most `buffers`. Each has some, for answers and
+  /// segments; most are where the guest's queues are read.
   static func share(
     of guest: GuestPlan, buffers: Int, worker: Int, workers: Int
   ) -> Int {
@@ -34,16 +33,14 @@ struct WorkerSetup {
   }
 
   init(
-    index: Int, plan: HostPlan, layout: BufferLayout, buffersOfWorker: Int,
-    memory: inout SetupMemory
+    index: Int, plan: HostPlan, layout: BufferLayout, memory: SetupMemory
   ) throws(PortError) {
     self.index = index
     let workers = plan.workers.cores.count
-    let ports = plan.guests.count + 1
+    let ports = plan.portCapacity + 1
     pools = memory.zeroed(BufferPool.self, ports)
     framePorts = memory.zeroed(FramePort.self, ports)
     counters = memory.filled(PortCounters(), ports)
-    portOfBuffer = memory.filled(UInt16(0), layout.frames + buffersOfWorker)
     leaving = memory.zeroed(UnsafeMutablePointer<cxdp_return_ring>.self, workers)
     returning = memory.zeroed(UnsafeMutablePointer<cxdp_return_ring>.self, workers)
     noSocket = memory.zeroed(cxdp_socket.self, 1)
@@ -63,35 +60,42 @@ struct WorkerSetup {
     }
     watch(wakeup, in: waiting, tag: EventTag.wakeup)
     watch(readiness, in: waiting, tag: EventTag.guests)
-    fillPools(plan, layout, workers, &memory)
+    preparePorts(ports, layout, memory)
   }
 
-  private func fillPools(
-    _ plan: HostPlan, _ layout: BufferLayout, _ workers: Int, _ memory: inout SetupMemory
-  ) {
-    var number = 0
-    for port in 0...plan.guests.count {
-      let count =
-        port == 0
-        ? layout.frames
-        : Self.share(
-          of: plan.guests[port - 1], buffers: plan.memory.buffersPerGuest, worker: index,
-          workers: workers)
-      let free = memory.filled(UInt32(0), count)
-      // The lowest number is on top.
-      for slot in 0..<count {
-        free[slot] = UInt32(number + count - 1 - slot)
-        portOfBuffer[number + slot] = UInt16(port)
-      }
-      (pools + port).initialize(to: BufferPool(free: free, count: count, capacity: count))
-      counters[port].buffers = UInt64(count)
-      let queues = port == 0 ? 0 : Self.queues(of: plan.guests[port - 1], index, workers)
-      (framePorts + port).initialize(
-        to: FramePort(
-          queues: memory.filled(FrameQueue(descriptor: -1), queues),
-          frames: memory.zeroed(cxdp_frame.self, Int(CXDP_BURST))))
-      number += count
+  /// The uplink's buffers, and places of guests' ports that have none yet.
+  private func preparePorts(_ ports: Int, _ layout: BufferLayout, _ memory: SetupMemory) {
+    let none = memory.zeroed(UInt32.self, 1)
+    let noQueues = memory.filled(FrameQueue(descriptor: -1), 1)
+    let noFrames = memory.zeroed(cxdp_frame.self, 1)
+    for port in 0..<ports {
+      (pools + port).initialize(to: BufferPool(free: none))
+      (framePorts + port).initialize(to: FramePort(queues: noQueues, frames: noFrames))
     }
+    pools[0].free = memory.zeroed(UInt32.self, layout.frames)
+    framePorts[0].frames = memory.zeroed(cxdp_frame.self, Int(CXDP_BURST))
+    fill(port: 0, first: 0, count: layout.frames)
+  }
+
+  /// Makes what a guest's place needs; it stays for the ports that come there later.
+  func prepare(port: Int, queues: Int, buffers: Int, _ memory: SetupMemory) {
+    pools[port].free = memory.zeroed(UInt32.self, buffers)
+    framePorts[port].queues = memory.filled(FrameQueue(descriptor: -1), queues)
+    framePorts[port].frames = memory.zeroed(cxdp_frame.self, Int(CXDP_BURST))
+  }
+
+  /// Gives a port its buffers, and lets it count from zero; while no worker has it.
+  ///
+  /// - Parameters:
+  ///   - first: the lowest of the buffers' numbers.
+  ///   - count: of the buffers.
+  func fill(port: Int, first: Int, count: Int) {
+    // The lowest number is on top.
+    for slot in 0..<count { pools[port].free[slot] = UInt32(first + count - 1 - slot) }
+    pools[port].count = count
+    pools[port].capacity = count
+    counters[port] = PortCounters()
+    counters[port].buffers = UInt64(count)
   }
 
   private static func queues(of guest: GuestPlan, _ worker: Int, _ workers: Int) -> Int {
@@ -100,14 +104,25 @@ struct WorkerSetup {
 
   /// Adds a guest's queues to those that this worker reads, and chooses one to send through.
   func serve(_ guest: GuestPort, port: Int, workers: Int) {
+    framePorts[port].queueCount = 0
+    framePorts[port].next = 0
     framePorts[port].isTap = guest.isTap
     framePorts[port].sending = guest.descriptors[index % guest.descriptors.count]
     for queue in stride(from: index, to: guest.descriptors.count, by: workers) {
       let slot = framePorts[port].queueCount
-      framePorts[port].queues[slot].descriptor = guest.descriptors[queue]
+      framePorts[port].queues[slot] = FrameQueue(descriptor: guest.descriptors[queue])
       framePorts[port].queueCount += 1
       watchQueue(guest.descriptors[queue], port: port, slot: slot)
     }
+  }
+
+  /// Forgets a guest's queues, which no worker reads any more.
+  func leave(port: Int) {
+    for slot in 0..<framePorts[port].queueCount {
+      cxdp_unwatch(readiness, framePorts[port].queues[slot].descriptor)
+    }
+    framePorts[port].queueCount = 0
+    framePorts[port].sending = -1
   }
 
   /// Watches the queues of a guest anew, after other sockets got their numbers.

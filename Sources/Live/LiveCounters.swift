@@ -80,6 +80,16 @@ public struct LiveCounters: Sendable {
       &+ nic &* NICWords.count
   }
 
+  /// Lets a port's place count from zero again; while no worker has the port.
+  public func clear(port: Int) {
+    for worker in 0..<workers {
+      for reason in 0..<Self.reasons {
+        let offset = Self.ownWords + port * Self.reasons + reason
+        memory.word(worker * wordsPerWorker + offset).store(0)
+      }
+    }
+  }
+
   // MARK: Readers, any thread
 
   /// A counter of one worker.

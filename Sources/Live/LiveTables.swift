@@ -17,6 +17,8 @@ public struct LiveTables: ~Copyable {
   public let portOfNIC: WorkerMemory<UInt32>
   /// NIC by port; `.none` for the uplink and for a port without a NIC.
   public let nicOfPort: WorkerMemory<TableIndex>
+  /// Ports that are there, which workers poll in this order.
+  public let polledPorts: WorkerMemory<UInt16>
   public let nextHops: NextHops
   /// The uplink's own MAC address.
   public let uplinkMAC: MACAddress
@@ -25,12 +27,21 @@ public struct LiveTables: ~Copyable {
   ///
   /// - Parameters:
   ///   - rules: copied; the memory that they view has to stay until these tables are freed.
-  ///   - portCount: the uplink and all guests.
-  public init(rules: borrowing RuleTables, portCount: Int, uplinkMAC: MACAddress) {
+  ///   - portCount: the uplink and all places for guests' ports.
+  ///   - polled: the ports that are there, each below `portCount`; nil is all.
+  public init(
+    rules: borrowing RuleTables, portCount: Int, polled: [Int]? = nil, uplinkMAC: MACAddress
+  ) {
     portOfNIC = WorkerMemory(count: rules.nics.count)
     for nic in 0..<rules.nics.count { portOfNIC[nic] = .none }
     nicOfPort = WorkerMemory(count: portCount)
     for port in 0..<portCount { nicOfPort[port] = .none }
+    polledPorts = WorkerMemory(count: polled?.count ?? portCount)
+    for place in 0..<polledPorts.count {
+      let port = polled?[place] ?? place
+      precondition(port < portCount)
+      polledPorts[place] = UInt16(port)
+    }
     nextHops = NextHops(count: rules.endpoints.count)
     self.uplinkMAC = uplinkMAC
     // SAFETY: rule tables are views and numbers; a second copy of their bytes owns nothing.
@@ -46,6 +57,7 @@ public struct LiveTables: ~Copyable {
   deinit {
     portOfNIC.deallocate()
     nicOfPort.deallocate()
+    polledPorts.deallocate()
     nextHops.deallocate()
   }
 

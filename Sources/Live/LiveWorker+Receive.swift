@@ -6,14 +6,15 @@ import Wire
 // What comes in: from ports, and from other workers.
 
 extension LiveWorker where IO: ~Copyable {
-  /// Takes a burst from every port and settles it.
+  /// Takes a burst from every port that is there and settles it.
   ///
   /// - Returns: how many frames came.
   @unsafe @inlinable @inline(__always)
   mutating func pollPorts(_ tables: UnsafePointer<LiveTables>) -> Int {
     var filled = 0
     var total = 0
-    for port in 0..<io.portCount {
+    for place in 0..<(unsafe tables.pointee.polledPorts.count) {
+      let port = unsafe Int(tables.pointee.polledPorts[place])
       if filled > Self.burstCapacity &- Self.leastRoom {
         unsafe judge(filled, tables)
         filled = 0

@@ -2,13 +2,13 @@ import Datapath
 
 /// The ports of one worker: what the polling loop asks of a runtime (kernel or DPDK).
 ///
-/// Port 0 is the uplink, ports 1 and up are guests in the order of HOST.yaml. A worker polls the
-/// queues whose number modulo the workers is its own. A packet's buffer is `base` less `headroom`,
-/// by which the runtime knows it again; any worker may send or release a buffer that another
-/// received. Nothing here allocates, locks beyond what a driver does, or throws; a call takes what
-/// it can.
+/// Port 0 is the uplink, ports 1 and up are places for guests' ports, which come and go. A worker
+/// polls the queues whose number modulo the workers is its own. A packet's buffer is `base` less
+/// `headroom`, by which the runtime knows it again; any worker may send or release a buffer that
+/// another received. Nothing here allocates, locks beyond what a driver does, or throws; a call
+/// takes what it can.
 public protocol PacketIO: ~Copyable {
-  /// The uplink and the guests; constant.
+  /// The uplink and all places for guests' ports; constant.
   var portCount: Int { get }
 
   /// Takes received frames of a port.

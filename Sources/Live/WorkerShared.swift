@@ -9,7 +9,7 @@ import Wire
 @frozen @safe
 public struct WorkerShared: @unchecked Sendable {
   public let workers: Int
-  /// The uplink and all guests.
+  /// The uplink and all places for guests' ports.
   public let portCount: Int
   /// NICs that published tables may name.
   public let nicCapacity: Int

@@ -1,6 +1,7 @@
 import CFileDescriptors
 import Glibc
 import Logging
+import Synchronization
 
 /// Why the broker cannot start.
 public enum BrokerError: Error, CustomStringConvertible {
@@ -27,49 +28,45 @@ public enum BrokerError: Error, CustomStringConvertible {
 /// the data plane. Packets do not pass through it.
 ///
 /// The data plane connects to `RUN-DIRECTORY/ENI.sock` of each guest; there it is served when the
-/// guest is there, and again after a restart, with the guest's session replayed.
-public final class Broker {
+/// guest is there, and again after a restart, with the guest's session replayed. Guests come and go
+/// while others are served.
+public final class Broker: Sendable {
+  private struct Session: Sendable {
+    var guest: GuestConfiguration
+    var stop: StopSignal
+    var thread: pthread_t
+  }
+
+  private let runDirectory: String
+  private let logger: Logger
   private let lock: Descriptor
-  private let stopSignal: StopSignal
-  private var threads: [pthread_t] = []
+  private let sessions = Mutex<[String: Session]>([:])
+  private let door: Mutex<(thread: pthread_t, stop: StopSignal)?> = Mutex(nil)
 
   /// Takes the run directory and listens on all sockets; the guests are served from then on.
   ///
   /// - Parameters:
   ///   - runDirectory: made with mode 0700 when it is not there; one that others may enter is
   ///     refused, for who reaches an inner socket gets the guest's memory.
-  ///   - guests: at least one; names and sockets differ.
+  ///   - guests: those to begin with; names and sockets differ.
   ///   - isVerbose: log each request as well; the log goes to standard error.
   public init(
     runDirectory: String, guests: [GuestConfiguration], isVerbose: Bool = false
   ) throws(BrokerError) {
-    try Self.check(guests)
     var logger = Logger(label: "apus-vhostd") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = isVerbose ? .debug : .info
+    self.logger = logger
+    self.runDirectory = runDirectory
     // A peer that went is an error of its call.
     signal(SIGPIPE, SIG_IGN)
+    try Self.check(guests)
     lock = try Self.lock(runDirectory)
-    guard let signal = StopSignal() else { throw .system("eventfd", code: errno) }
-    stopSignal = signal
-    var sessions: [GuestSession.Start] = []
-    for guest in guests {
-      let inner = try Listener(path: Self.innerSocket(of: guest, in: runDirectory))
-      let outer = guest.listens ? try Listener(path: guest.socket) : nil
-      sessions.append(
-        GuestSession.Start(
-          guest: guest, inner: inner, outer: outer, stop: signal, logger: logger))
-    }
-    for start in sessions {
-      do throws(BrokerError) {
-        let thread = try Self.startThread {
-          var session = GuestSession(start)
-          session.run()
-        }
-        threads.append(thread)
-      } catch {
-        stop()
-        throw error
-      }
+    do throws(BrokerError) {
+      for guest in guests { try add(guest) }
+      try openDoor()
+    } catch {
+      stop()
+      throw error
     }
   }
 
@@ -78,12 +75,86 @@ public final class Broker {
     "\(runDirectory)/\(guest.networkInterface).sock"
   }
 
+  // MARK: Guests
+
+  /// Serves another guest from now on.
+  ///
+  /// - Throws: a name or socket that a guest has already, or a socket that cannot be opened.
+  public func add(_ guest: GuestConfiguration) throws(BrokerError) {
+    let present = sessions.withLock { $0.values.map(\.guest) }
+    try Self.check(present + [guest])
+    guard let stop = StopSignal() else { throw .system("eventfd", code: errno) }
+    let inner = try Listener(path: Self.innerSocket(of: guest, in: runDirectory))
+    let outer = guest.listens ? try Listener(path: guest.socket) : nil
+    let start = GuestSession.Start(
+      guest: guest, inner: inner, outer: outer, stop: stop, logger: logger)
+    let thread = try Self.startThread {
+      var session = GuestSession(start)
+      session.run()
+    }
+    sessions.withLock {
+      $0[guest.networkInterface] = Session(guest: guest, stop: stop, thread: thread)
+    }
+  }
+
+  /// Ends a guest's session and closes its sockets.
+  ///
+  /// - Returns: false when there is no such guest.
+  public func remove(_ networkInterface: String) -> Bool {
+    guard let session = sessions.withLock({ $0.removeValue(forKey: networkInterface) }) else {
+      return false
+    }
+    session.stop.set()
+    pthread_join(session.thread, nil)
+    return true
+  }
+
   /// Ends all sessions, closes their sockets and waits for their threads: each notices within what
   /// it is doing, none waits for a peer.
   public func stop() {
-    stopSignal.set()
-    for thread in threads { pthread_join(thread, nil) }
-    threads = []
+    if let (thread, signal) = door.withLock({ door in
+      defer { door = nil }
+      return door
+    }) {
+      signal.set()
+      pthread_join(thread, nil)
+    }
+    let ended = sessions.withLock { sessions in
+      defer { sessions = [:] }
+      return Array(sessions.values)
+    }
+    for session in ended { session.stop.set() }
+    for session in ended { pthread_join(session.thread, nil) }
+  }
+
+  // MARK: Requests
+
+  private func openDoor() throws(BrokerError) {
+    guard let stop = StopSignal() else { throw .system("eventfd", code: errno) }
+    let listener = try Listener(path: BrokerDoor.path(in: runDirectory))
+    let serving = BrokerDoor(listener: listener, stop: stop) { [weak self] line in
+      self?.answer(line) ?? "refused: the broker ends"
+    }
+    let thread = try Self.startThread { serving.run() }
+    door.withLock { $0 = (thread, stop) }
+  }
+
+  private func answer(_ line: String) -> String {
+    let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+    switch (words.first, words.count) {
+    case ("list", 1):
+      let guests = sessions.withLock { $0.values.map(\.guest.text) }.sorted()
+      return (guests + ["ok"]).joined(separator: "\n")
+    case ("add", 2):
+      do throws(BrokerError) {
+        try add(GuestConfiguration(parsing: words[1]))
+        return "ok"
+      } catch {
+        return "refused: \(error)"
+      }
+    case ("remove", 2): return remove(words[1]) ? "ok" : "refused: \(words[1]) is not served"
+    default: return "refused: '\(line)' is none of add, remove, list"
+    }
   }
 
   private static func check(_ guests: [GuestConfiguration]) throws(BrokerError) {

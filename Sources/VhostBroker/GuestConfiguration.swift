@@ -35,6 +35,9 @@ public struct GuestConfiguration: Sendable, Equatable {
     self.init(networkInterface: networkInterface, socket: socket, listens: listens)
   }
 
+  /// What `init(parsing:)` reads.
+  var text: String { "eni=\(networkInterface),socket=\(socket)" + (listens ? ",listens" : "") }
+
   /// The inner socket's name must not lead out of the run directory.
   private static func isFileName(_ name: String) -> Bool {
     (1...64).contains(name.utf8.count) && !name.hasPrefix(".")

@@ -24,10 +24,19 @@ struct ApusVhostd: ParsableCommand {
   @Option(
     name: .customLong("guest"),
     help: "eni=ENI,socket=PATH[,listens]: the hypervisor's socket; with 'listens' the broker's.")
-  var guests: [String]
+  var guests: [String] = []
+
+  @Flag(help: "Begin without guests: the data plane has them added.")
+  var withoutGuests = false
 
   @Flag(help: "Log each request.")
   var verbose = false
+
+  func validate() throws {
+    guard guests.isEmpty == withoutGuests else {
+      throw ValidationError("name guests with --guest, or say --without-guests")
+    }
+  }
 
   func run() throws {
     let guests = try guests.map { text throws(BrokerError) in

@@ -3,6 +3,7 @@ import Controller
 import Daemon
 import Dispatch
 import FoundationEssentials
+import HostFile
 import HostPlan
 import Synchronization
 import VPCModel
@@ -21,8 +22,9 @@ final class ControlHost: ControlPoint {
   private var controller: Controller?
   private let ended = DispatchSemaphore(value: 0)
 
-  /// Model files that a host without any state begins with.
+  /// Model files and ports that a host without any state begins with.
   private let rules: [String]
+  private let ports: [GuestPlan]
 
   /// nil when the host file asks for no API.
   init?(_ configuration: HostConfiguration) {
@@ -30,21 +32,25 @@ final class ControlHost: ControlPoint {
     self.plan = plan
     runtime = configuration.plan.runtime
     rules = configuration.rules
+    ports = configuration.plan.guests
   }
 
   // MARK: Begin
 
   func begin(_ dataPlane: any DataPlane) throws(DaemonFailure) {
     let configuration = ControllerConfiguration(
-      stateDirectory: plan.stateDirectory, version: ProgramVersion.text, runtime: runtime)
-    let rules = rules
+      stateDirectory: plan.stateDirectory, version: ProgramVersion.text, runtime: runtime,
+      hostFilePorts: ports)
+    let (rules, ports) = (rules, ports)
     let begun = Self.wait { () async throws(ControlError) -> Controller in
       // A predecessor that was asked to leave may still hold the state directory for a moment.
       let storage = try await ControllerStorage.open(
         configuration, patience: .seconds(Self.patience))
       let controller = Controller(storage, dataPlane: dataPlane)
       if storage.restored == nil {
-        let request = ChangeRequest(.whole(try rules.map(Self.document)))
+        let named = ports.map { GuestWriter.json($0) }.joined(separator: ", ")
+        let listed = ModelDocument(name: "the host file", text: "{\"ports\": [\(named)]}")
+        let request = ChangeRequest(.whole(try rules.map(Self.document) + [listed]))
         _ = try await controller.apply(request, by: Self.hostFile)
       } else {
         do throws(DataPlaneError) { try await controller.start() } catch {

@@ -72,7 +72,7 @@ import Testing
     },
     Call(name: "whole state that drops a port", needs: [.ports]) {
       controller, caller throws(ControlError) in
-      _ = try await controller.apply(Rules.whole(withoutPorts), by: caller)
+      _ = try await controller.apply(Rules.whole(withoutPorts + "\nports: []"), by: caller)
     },
   ]
 

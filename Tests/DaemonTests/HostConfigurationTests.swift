@@ -83,7 +83,7 @@ import Wire
     #expect(
       document.configuration.rules.map { URL(filePath: $0).standardized.path }
         == [Places.example("web-tier.yaml")])
-    try document.check(against: ModelLoader.load(paths: document.configuration.rules))
+    _ = try document.checked(against: ModelLoader.load(paths: document.configuration.rules))
   }
 
   // MARK: With the model
@@ -91,7 +91,7 @@ import Wire
   private func errors(_ text: String, _ model: String) throws -> [String] {
     let model = try ModelLoader.load(texts: [("M", model)])
     let document = try HostDocument.load(text: text, name: "H", processors: [0, 1])
-    do { try document.check(against: model) } catch { return error.errors.map(\.description) }
+    do { _ = try document.checked(against: model) } catch { return error.errors.map(\.description) }
     return []
   }
 
@@ -109,6 +109,37 @@ import Wire
         "H:2:16: guests[0].eni: the model has no network interface `eni-b` (it has eni-a)"
       ])
     #expect(try errors("runtime: kernel\nguests: [{eni: eni-a, tap: t}]", host) == [])
+  }
+
+  /// With an API guests and their interfaces may come later.
+  @Test func guestsMayComeLater() throws {
+    let control = "control: {stateDirectory: /var/lib/apus}\n"
+    let model = try ModelLoader.load(texts: [("M", host)])
+    func checked(_ text: String) throws -> HostConfiguration {
+      let document = try HostDocument.load(
+        text: "runtime: kernel\n" + control + text, name: "H", processors: [0, 1])
+      return try document.checked(against: model)
+    }
+    for none in ["", "guests: []\n", "guests:\n"] {
+      let plan = try checked(none).plan
+      #expect(plan.guests.isEmpty && plan.portCapacity == plan.memory.networkInterfaces)
+    }
+    let some = try checked(
+      "guests: [{eni: eni-b, tap: t}, {eni: eni-a, tap: u}]\nmemory: {nics: 7}")
+    #expect(some.plan.guests.map(\.networkInterface) == ["eni-a"] && some.plan.portCapacity == 7)
+    #expect(
+      some.warnings == [
+        "H:3:16: guests[0].eni: the model has no network interface `eni-b` (it has eni-a); its port "
+          + "is opened when it is applied with the interface"
+      ])
+    #expect(
+      throws: ModelErrors.self, "without an API nothing comes later",
+      performing: {
+        _ = try HostDocument.load(text: "runtime: kernel\n", name: "H", processors: [0, 1])
+      })
+    let alone = try HostDocument.load(
+      text: "runtime: kernel\nguests: [{eni: eni-a, tap: t}]", name: "H", processors: [0, 1])
+    #expect(alone.configuration.plan.portCapacity == 1)
   }
 
   @Test func uplinkWithoutHost() throws {

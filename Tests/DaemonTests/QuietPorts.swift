@@ -3,6 +3,7 @@ import Glibc
 import HostPlan
 import Live
 import LockFree
+import Synchronization
 import Tables
 import Wire
 
@@ -11,6 +12,7 @@ import Wire
 /// Ports without devices: the first guest sends a datagram to the second one as often as it is told.
 final class QuietTraffic: @unchecked Sendable {
   private let memory = SharedMemory(lines: 2)
+  let devices = QuietDevices()
 
   deinit { memory.deallocate() }
 
@@ -25,7 +27,7 @@ final class QuietTraffic: @unchecked Sendable {
   }
 
   var ports: PortHandle {
-    PortHandle(
+    var handle = PortHandle(
       uplinkMAC: MACAddress(0), counters: { _ in PortCounters() }, offloads: { _ in .isUp },
       runWorker: { index, shared, engine, gate in
         var worker = LiveWorker<QuietIO>(
@@ -34,14 +36,50 @@ final class QuietTraffic: @unchecked Sendable {
         gate.pass(worker: index)
         worker.run()
       }, release: {}, close: {})
+    let devices = devices
+    handle.attach = { guest, port throws(PortError) in try devices.open(guest, port) }
+    handle.detach = { devices.close($0) }
+    handle.reclaim = { devices.isHome($0) }
+    return handle
   }
+}
+
+/// Devices that can be opened, or not.
+final class QuietDevices: Sendable {
+  struct State {
+    var open: [Int: GuestPlan] = [:]
+    /// Network interfaces whose devices cannot be opened.
+    var broken: Set<String> = []
+    /// Packets of closed ports are still on their way.
+    var areBuffersAway = false
+    var openings = 0
+  }
+
+  let state = Mutex(State())
+
+  var open: [Int: GuestPlan] { state.withLock { $0.open } }
+  func set(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
+
+  func open(_ guest: GuestPlan, _ port: Int) throws(PortError) {
+    let isOpened = state.withLock { state in
+      if state.broken.contains(guest.networkInterface) { return false }
+      precondition(state.open[port] == nil)
+      state.open[port] = guest
+      state.openings += 1
+      return true
+    }
+    if !isOpened { throw PortError(.machine, "guest", why: "it is broken", remedy: "mend it") }
+  }
+
+  func close(_ port: Int) { state.withLock { $0.open[port] = nil } }
+  func isHome(_ port: Int) -> Bool { state.withLock { !$0.areBuffersAway && $0.open[port] == nil } }
 }
 
 struct QuietIO: PacketIO, ~Copyable {
   let traffic: QuietTraffic
   let worker: Int
 
-  var portCount: Int { 3 }
+  var portCount: Int { 5 }
 
   mutating func receive(port: Int, into burst: UnsafeMutableBufferPointer<Packet>) -> Int {
     guard worker == 0, port == 1, traffic.take(), let memory = malloc(512) else { return 0 }

@@ -25,8 +25,8 @@ import Wire
   private func loop(_ neighbors: UnderlayNeighbors = .none) throws -> ServiceLoop {
     ServiceLoop(
       shared: shared,
-      current: Publication(compiled, guests: [], uplinkMAC: MACAddress(1)), neighbors: neighbors,
-      queue: PublicationQueue(shared))
+      current: Publication(compiled, guests: [], portCount: 3, uplinkMAC: MACAddress(1)),
+      neighbors: neighbors, queue: PublicationQueue(shared))
   }
 
   private func punt(_ punt: Punt, _ frame: [UInt8], worker: Int) throws {

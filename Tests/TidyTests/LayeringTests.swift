@@ -9,8 +9,12 @@ import Testing
     "LockFree": ["CDataplane"],
     "Live": ["Wire", "Tables", "Datapath", "LockFree", "CDataplane"],
     "HostPlan": ["Wire"],
-    "KernelPort": ["CXDP", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
-    "DPDKPort": ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
+    "KernelPort": [
+      "CXDP", "HostPlan", "Live", "Datapath", "LockFree", "Wire", "Synchronization",
+    ],
+    "DPDKPort": [
+      "CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire", "Synchronization",
+    ],
     "HostFile": ["HostPlan", "VPCModel", "Wire"],
     "Controller": [
       "HostFile", "HostPlan", "VPCModel", "Wire", "Crypto", "GRDB", "Dispatch", "Foundation",
@@ -34,10 +38,11 @@ import Testing
       "Synchronization",
     ],
     "apusd": [
+      "HostFile",
       "Daemon", "ControlAPI", "Controller", "HostPlan", "VPCModel", "ArgumentParser", "Dispatch",
       "FoundationEssentials", "Synchronization",
     ],
-    "VhostBroker": ["CFileDescriptors", "Logging"],
+    "VhostBroker": ["CFileDescriptors", "Logging", "Synchronization"],
     "apus-vhostd": ["VhostBroker", "ArgumentParser"],
     "CapturePort": ["CCapture"],
     "VPCModel": ["Wire", "Yams"],

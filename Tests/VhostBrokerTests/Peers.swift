@@ -33,7 +33,9 @@ final class BrokerProcess {
     self.folder = folder
     runDirectory = folder.file("run")
     process.executableURL = Self.program
-    process.arguments = ["--run-dir", runDirectory] + guests.flatMap { ["--guest", $0] }
+    process.arguments =
+      ["--run-dir", runDirectory] + guests.flatMap { ["--guest", $0] }
+      + (guests.isEmpty ? ["--without-guests"] : [])
     let output = Pipe()
     process.standardOutput = output
     _ = FileManager.default.createFile(atPath: folder.file("log"), contents: nil)

@@ -1,7 +1,9 @@
 // What a process gives up once it has opened all that it needs. Nothing of it can be taken back.
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /// What stays allowed.
 typedef struct {
@@ -11,7 +13,9 @@ typedef struct {
   bool connects_locally;
   /// Packet sockets may still be opened: a guest's tap that its hypervisor made anew.
   bool opens_packet_sockets;
-  /// Directories in which files may still be written, ended by NULL.
+  /// Interfaces and their filters may still be set: netlink sockets and bpf(2).
+  bool sets_interfaces;
+  /// Directories in which files may still be written, and files, ended by NULL.
   const char *const *writable;
 } apus_confinement;
 
@@ -32,7 +36,7 @@ enum {
 ///   only below `writable` (landlock(7)).
 /// - seccomp(2) refuses with EPERM: programs to start, other processes to look into, sockets other
 ///   than local ones (and packet sockets, where asked for), `connect` unless `connects_locally`,
-///   namespaces, mounts, modules, BPF, kernel keys.
+///   namespaces, mounts, modules, BPF unless `sets_interfaces`, kernel keys.
 ///
 /// Returns 0, or the number of the error with the step in `step`. `landlock` gets the ABI version
 /// that was used, 0 where the kernel has none.
@@ -52,3 +56,26 @@ int apus_launcher_start(char *const arguments[]);
 /// `output` gets the pipe's reading end. Returns the process's id, or the negative number of the
 /// error.
 int apus_launcher_spawn(int launcher, int *output);
+
+/// Starts a process, a copy of this one, that does one thing for it when it may not any more.
+///
+/// To be called while this process has one thread. The copy has a session of its own, all signals
+/// blocked, and no descriptors but standard error and `socket`, a SOCK_SEQPACKET pair's end whose
+/// other one is returned. It ends when `serve` returns, which should be when `socket` is closed.
+/// Returns the descriptor, or the negative number of the error.
+int apus_helper_start(const char *name, void (*serve)(int socket, void *context), void *context);
+
+/// The most descriptors that go with a message to or from a helper.
+enum { APUS_HELPER_DESCRIPTORS = 64 };
+
+/// Sends one message, and descriptors with it. Returns 0, or the negative number of the error.
+int apus_helper_send(
+    int socket, const void *bytes, size_t size, const int *descriptors, size_t count);
+
+/// Waits for one message; `descriptors` has room for APUS_HELPER_DESCRIPTORS, which are made
+/// close-on-exec, and their number is put in `count`.
+///
+/// `milliseconds` is the longest wait, -1 for none. Returns the message's bytes, 0 at the end, or the
+/// negative number of the error (EAGAIN when the time is over).
+ssize_t apus_helper_receive(
+    int socket, void *bytes, size_t size, int *descriptors, size_t *count, int milliseconds);

@@ -43,9 +43,12 @@ struct DesiredState: Sendable, Equatable {
     }
   }
 
-  func published(onRuleChange: Policy.RuleChange? = nil) -> PublishedState {
+  func published(
+    onRuleChange: Policy.RuleChange? = nil, isRestored: Bool = false
+  ) -> PublishedState {
     PublishedState(
-      generation: generation, model: model, ports: ports, onRuleChange: onRuleChange)
+      generation: generation, model: model, ports: ports, onRuleChange: onRuleChange,
+      isRestored: isRestored)
   }
 }
 

@@ -5,13 +5,20 @@ import VPCModel
 /// Collects the `ports` of a request's documents while the model's loader reads them.
 final class PortCollector {
   private(set) var plans: [GuestPlan] = []
+  /// Some document has the section, be it empty.
+  private(set) var isNamed = false
+  private let isPatch: Bool
   private let runtime: HostPlan.Runtime?
   private var names: [String: Place] = [:]
   /// Ports that are there already and are not deleted.
   private let present: [GuestPlan]
 
-  init(present: [GuestPlan], runtime: HostPlan.Runtime?) {
+  /// - Parameters:
+  ///   - present: ports that are there already and are not deleted.
+  ///   - isPatch: ports that are not named stay; else they do when no document has the section.
+  init(present: [GuestPlan], isPatch: Bool, runtime: HostPlan.Runtime?) {
     self.present = present
+    self.isPatch = isPatch
     self.runtime = runtime
   }
 
@@ -22,7 +29,7 @@ final class PortCollector {
       read: { [self] list, state in read(list, &state) },
       present: { [self] in
         let replaced = Set(plans.map(\.networkInterface))
-        return present.filter { !replaced.contains($0.networkInterface) }
+        return kept.filter { !replaced.contains($0.networkInterface) }
           .map { ($0.networkInterface, "\(ObjectKind.ports.rawValue)/\($0.networkInterface)") }
       })
   }
@@ -30,6 +37,7 @@ final class PortCollector {
   private func read(
     _ list: Located, _ state: inout DocumentState
   ) -> [(networkInterface: String, place: Place)] {
+    isNamed = true
     var reader = PortReader(state: state, names: names, runtime: runtime)
     reader.readDocument(list)
     state = reader.state
@@ -38,10 +46,12 @@ final class PortCollector {
     return reader.networkInterfaces
   }
 
+  private var kept: [GuestPlan] { isPatch || !isNamed ? present : [] }
+
   /// The ports after the request, which errors are `lines` about devices that two ports have.
   func merged() -> (ports: [GuestPlan], conflicts: [String]) {
     var wanted = Dictionary(plans.map { ($0.networkInterface, $0) }) { first, _ in first }
-    var ports = present.map { wanted.removeValue(forKey: $0.networkInterface) ?? $0 }
+    var ports = kept.map { wanted.removeValue(forKey: $0.networkInterface) ?? $0 }
     ports += plans.filter { wanted[$0.networkInterface] != nil }
     var owners: [String: String] = [:]
     var conflicts: [String] = []

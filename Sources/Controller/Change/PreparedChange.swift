@@ -33,11 +33,11 @@ struct PreparedChange: Sendable {
     if case .patch(_, let delete) = request.content { deleted = delete }
     try checkPresence(deleted, in: state)
     let gonePorts = Set(deleted.filter { $0.kind == .ports }.map(\.id))
-    var present: [GuestPlan] = []
-    if case .patch = request.content {
-      present = state.ports.filter { !gonePorts.contains($0.networkInterface) }
-    }
-    let collector = PortCollector(present: present, runtime: configuration.runtime)
+    var isPatch = false
+    if case .patch = request.content { isPatch = true }
+    let present = state.ports.filter { !gonePorts.contains($0.networkInterface) }
+    let collector = PortCollector(
+      present: present, isPatch: isPatch, runtime: configuration.runtime)
     let changed: ChangedModel
     do throws(ModelErrors) {
       changed = try request.content.changed(state.model, other: collector.section)
@@ -45,7 +45,8 @@ struct PreparedChange: Sendable {
       throw .invalid(lines(error.errors.map(\.description), limit: limits.lines))
     }
     let (ports, conflicts) = collector.merged()
-    guard conflicts.isEmpty else { throw .invalid(lines(conflicts, limit: limits.lines)) }
+    let faults = conflicts + (isPatch ? [] : ports.withoutInterface(in: changed.model))
+    guard faults.isEmpty else { throw .invalid(lines(faults, limit: limits.lines)) }
     var after = state
     after.model = changed.model
     after.ports = orderKept(ports, before: state.ports)
@@ -109,6 +110,18 @@ struct PreparedChange: Sendable {
           reference: ObjectReference(.ports, port.networkInterface), action: .deleted, json: nil))
     }
     return changes
+  }
+}
+
+extension [GuestPlan] {
+  /// What is wrong with ports that a whole state leaves as they are, and whose interface it takes.
+  fileprivate func withoutInterface(in model: VPCModel) -> [String] {
+    if isEmpty { return [] }
+    let known = Set(model.networkInterfaces.map(\.id))
+    return filter { !known.contains($0.networkInterface) }.map {
+      "the present state: ports/\($0.networkInterface): there is no network interface "
+        + "`\($0.networkInterface)` any more (list the `ports` that stay)"
+    }
   }
 }
 

@@ -56,7 +56,7 @@ struct StoredState: Sendable {
 
   /// The desired state that the rows say.
   func desired(_ configuration: ControllerConfiguration) throws(Damage) -> DesiredState {
-    let collector = PortCollector(present: [], runtime: nil)
+    let collector = PortCollector(present: [], isPatch: false, runtime: nil)
     let changed: ChangedModel
     do throws(ModelErrors) {
       changed = try ModelLoader.replace(

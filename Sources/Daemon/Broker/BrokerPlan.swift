@@ -6,20 +6,30 @@ struct BrokerPlan: Equatable {
   struct Guest: Equatable {
     var networkInterface: String
     var device: VhostUserPlan
+
+    /// As the broker reads it.
+    var text: String {
+      "eni=\(networkInterface),socket=\(device.socket)" + (device.listens ? ",listens" : "")
+    }
   }
 
   /// Where its sockets are.
   let runDirectory: String
   let guests: [Guest]
 
-  /// nil when no guest wants a broker.
-  init?(_ plan: HostPlan, runDirectory: String) {
+  init(runDirectory: String, guests: [Guest]) {
+    self.runDirectory = runDirectory
+    self.guests = guests
+  }
+
+  /// nil when no guest wants a broker, and none can come later.
+  init?(_ plan: HostPlan, runDirectory: String, mayComeLater: Bool = false) {
     guests = plan.guests.compactMap { guest in
       guard case .vhostUser(let device) = guest.device, device.isBrokered else { return nil }
       return Guest(networkInterface: guest.networkInterface, device: device)
     }
     self.runDirectory = runDirectory
-    if guests.isEmpty { return nil }
+    if guests.isEmpty, !(mayComeLater && plan.runtime == .dpdk) { return nil }
   }
 
   /// The run directory: what the host file says, else APUS_RUN_DIR, else /run/apus.
@@ -39,15 +49,18 @@ struct BrokerPlan: Equatable {
   /// The plan as the data plane sees it: guests with a broker are behind its sockets.
   func redirected(_ plan: HostPlan) -> HostPlan {
     var plan = plan
-    for index in plan.guests.indices {
-      guard case .vhostUser(var device) = plan.guests[index].device, device.isBrokered else {
-        continue
-      }
-      device.socket = innerSocket(plan.guests[index].networkInterface)
-      device.listens = false
-      plan.guests[index].device = .vhostUser(device)
-    }
+    plan.guests = plan.guests.map(redirected)
     return plan
+  }
+
+  /// A guest's port as the data plane opens it.
+  func redirected(_ guest: GuestPlan) -> GuestPlan {
+    guard case .vhostUser(var device) = guest.device, device.isBrokered else { return guest }
+    var guest = guest
+    device.socket = innerSocket(guest.networkInterface)
+    device.listens = false
+    guest.device = .vhostUser(device)
+    return guest
   }
 
   /// The command line of the broker.
@@ -55,10 +68,8 @@ struct BrokerPlan: Equatable {
   /// - Parameter executable: its path.
   func arguments(_ executable: String) -> [String] {
     var list = [executable, "--run-dir", runDirectory]
-    for guest in guests {
-      let listens = guest.device.listens ? ",listens" : ""
-      list += ["--guest", "eni=\(guest.networkInterface),socket=\(guest.device.socket)\(listens)"]
-    }
+    for guest in guests { list += ["--guest", guest.text] }
+    if guests.isEmpty { list.append("--without-guests") }
     return list
   }
 
@@ -81,5 +92,12 @@ struct BrokerPlan: Equatable {
       }
     }
     return nil
+  }
+}
+
+extension GuestPlan {
+  /// Whether the guest is behind the broker.
+  var isBrokered: Bool {
+    if case .vhostUser(let device) = device { device.isBrokered } else { false }
   }
 }

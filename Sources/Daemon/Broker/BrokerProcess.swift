@@ -1,52 +1,115 @@
 import CConfinement
 import Glibc
+import HostPlan
 import Logging
+import Synchronization
 
 /// `apus-vhostd`, started when it does not run, and left alone when this process ends: guests keep
 /// their sessions over a restart of the data plane.
-struct BrokerProcess {
+///
+/// It serves the guests that the data plane has at a time.
+final class BrokerProcess: Sendable {
   /// Milliseconds that it may take to get ready.
   static let patience = 10_000
+
+  private struct State {
+    /// Guests behind the broker, by the number of their port.
+    var guests: [Int: BrokerPlan.Guest]
+    var nextStart: UInt64 = 0
+  }
 
   let plan: BrokerPlan
   private let logger: Logger
   /// Asks the process that may start the broker when this one may start nothing any more.
   private let launcher: Int32
-  private var nextStart: UInt64 = 0
+  private let state: Mutex<State>
 
-  /// Finds the broker of the run directory, or starts one.
-  init(_ plan: BrokerPlan, logger: Logger) throws(DaemonFailure) {
+  /// Finds the broker of the run directory, or starts one if a guest wants it already.
+  ///
+  /// - Parameter ports: the numbers of the plan's guests, in their order.
+  init(_ plan: BrokerPlan, ports: [Int], logger: Logger) throws(DaemonFailure) {
     self.plan = plan
     self.logger = logger
     if let obstacle = plan.obstacle {
       throw DaemonFailure(.refused, what: "broker", why: obstacle)
     }
+    state = Mutex(
+      State(guests: Dictionary(uniqueKeysWithValues: zip(ports, plan.guests))))
     launcher = try Self.launcher(plan)
-    try ensure()
+    if !plan.guests.isEmpty { try ensure() }
   }
 
   /// Starts the broker again if it has ended; at most once a second.
-  mutating func watch() {
+  func watch() {
     let now = MonotonicClock.now()
-    guard now >= nextStart, Self.runningID(plan.runDirectory) == nil else { return }
-    nextStart = now + 1_000_000_000
+    let isDue = state.withLock { state in
+      guard now >= state.nextStart, !state.guests.isEmpty,
+        Self.runningID(plan.runDirectory) == nil
+      else { return false }
+      state.nextStart = now + 1_000_000_000
+      return true
+    }
+    guard isDue else { return }
     logger.warning("the broker has ended; starting it again")
-    do { try start() } catch { logger.error("\(error.lines.joined(separator: "; "))") }
+    do { try ensure() } catch { logger.error("\(error.lines.joined(separator: "; "))") }
   }
 
+  // MARK: Guests that come and go
+
+  /// Has the broker serve a guest.
+  ///
+  /// - Returns: the guest's port as the data plane opens it.
+  func attach(_ guest: GuestPlan, port: Int) throws(PortError) -> GuestPlan {
+    guard case .vhostUser(let device) = guest.device, device.isBrokered else { return guest }
+    let served = BrokerPlan.Guest(networkInterface: guest.networkInterface, device: device)
+    let what = "guest \(guest.networkInterface)"
+    let one = BrokerPlan(runDirectory: plan.runDirectory, guests: [served])
+    if let obstacle = one.obstacle {
+      throw PortError(.configuration, what, why: obstacle, remedy: "rename it")
+    }
+    state.withLock { $0.guests[port] = served }
+    do throws(DaemonFailure) {
+      try ensure()
+    } catch {
+      state.withLock { $0.guests[port] = nil }
+      throw PortError(
+        .machine, what, why: error.lines.joined(separator: "; "), remedy: "see the broker's log")
+    }
+    return one.redirected(guest)
+  }
+
+  /// Has the broker forget the guest of a port, which the data plane has closed.
+  func detach(port: Int) {
+    guard let guest = state.withLock({ $0.guests.removeValue(forKey: port) }) else { return }
+    guard Self.runningID(plan.runDirectory) != nil else { return }
+    let answer = BrokerRequest.remove(guest.networkInterface).answer(in: plan.runDirectory)
+    if let why = answer.refusal {
+      logger.warning("the broker still serves \(guest.networkInterface): \(why)")
+    }
+  }
+
+  /// Sees to it that a broker runs and serves all guests.
   private func ensure() throws(DaemonFailure) {
-    guard let id = Self.runningID(plan.runDirectory) else { return try start() }
-    // A broker serves the guests that it was started with.
-    let missing = plan.guests.filter {
-      access(plan.innerSocket($0.networkInterface), F_OK) != 0
+    let id = Self.runningID(plan.runDirectory)
+    if id == nil { try start() }
+    let wanted = state.withLock { Array($0.guests.values) }
+    let served = BrokerRequest.list.answer(in: plan.runDirectory)
+    guard served.refusal == nil else {
+      throw DaemonFailure(
+        .resource, what: "broker", why: served.refusal ?? "",
+        advice: "end it with 'kill \(id ?? 0)', which cuts the guests that it serves, and start "
+          + "again")
     }
-    guard let first = missing.first else {
-      return logger.info("using the broker that runs", metadata: ["pid": "\(id)"])
+    let lines = Set(served.lines)
+    for guest in wanted where !lines.contains(guest.text) {
+      // One of the same name and another socket is not wanted any more.
+      if lines.contains(where: { $0.hasPrefix("eni=\(guest.networkInterface),") }) {
+        _ = BrokerRequest.remove(guest.networkInterface).answer(in: plan.runDirectory)
+      }
+      let answer = BrokerRequest.add(guest.text).answer(in: plan.runDirectory)
+      if let why = answer.refusal { throw DaemonFailure(.resource, what: "broker", why: why) }
     }
-    throw DaemonFailure(
-      .resource, what: "broker",
-      why: "the one that runs does not serve \(first.networkInterface)",
-      advice: "end it with 'kill \(id)', which cuts the guests that it serves, and start again")
+    if let id { logger.info("using the broker that runs", metadata: ["pid": "\(id)"]) }
   }
 
   /// The launcher lives until the descriptor is closed, which is when this process ends.

@@ -81,17 +81,21 @@ public struct HostDocument: Sendable {
 
   /// Holds the configuration against the model that it is to serve.
   ///
-  /// - Throws: guests whose network interface the model does not have, and an uplink in a model
-  ///   without `host`.
-  public func check(against model: VPCModel) throws(ModelErrors) {
+  /// - Returns: the configuration; with an API without those guests whose network interface the
+  ///   model does not have, which are warned of: it may come with a later change.
+  /// - Throws: such guests without an API, and an uplink in a model without `host`.
+  public func checked(against model: VPCModel) throws(ModelErrors) -> HostConfiguration {
     var errors: [ModelError] = []
-    let known = Set(model.networkInterfaces.map(\.id))
-    for guest in facts.guests where !known.contains(guest.networkInterface) {
-      errors.append(
-        facts.error(
-          guest.place,
-          "the model has no network interface `\(guest.networkInterface)`"
-            + Self.choice(model.networkInterfaces.map(\.id))))
+    var configuration = configuration
+    let strangers = unknownGuests(model)
+    if configuration.control == nil {
+      errors += strangers
+    } else {
+      let known = Set(model.networkInterfaces.map(\.id))
+      configuration.plan.guests.removeAll { !known.contains($0.networkInterface) }
+      configuration.warnings += strangers.map {
+        "\($0.description); its port is opened when it is applied with the interface"
+      }
     }
     if let place = facts.uplink, model.host == nil {
       errors.append(
@@ -109,6 +113,17 @@ public struct HostDocument: Sendable {
         facts.error(place, "must be at most \(host.address.family.bitWidth) for \(host.address)"))
     }
     guard errors.isEmpty else { throw ModelErrors(errors: errors) }
+    return configuration
+  }
+
+  private func unknownGuests(_ model: VPCModel) -> [ModelError] {
+    let known = Set(model.networkInterfaces.map(\.id))
+    return facts.guests.filter { !known.contains($0.networkInterface) }.map {
+      facts.error(
+        $0.place,
+        "the model has no network interface `\($0.networkInterface)`"
+          + Self.choice(model.networkInterfaces.map(\.id)))
+    }
   }
 
   private static func gatewayErrors(

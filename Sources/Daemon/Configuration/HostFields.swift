@@ -3,9 +3,10 @@ import VPCModel
 /// The fields of the objects in a host file.
 extension ObjectFields {
   static let hostFile = ObjectFields(
-    name: "", required: ["runtime", "guests"],
+    name: "", required: ["runtime"],
     optional: [
-      "version", "workers", "uplink", "memory", "rules", "metrics", "runDirectory", "confine",
+      "version", "guests", "workers", "uplink", "memory", "rules", "metrics", "runDirectory",
+      "confine",
       "control",
     ])
   static let workers = ObjectFields(

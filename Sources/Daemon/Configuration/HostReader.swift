@@ -46,12 +46,17 @@ struct HostReader: GuestReading {
     let workers = readWorkers(fields["workers"])
     let uplink = readUplink(fields["uplink"], runtime, workers: workers.cores.count)
     let guests = readGuests(fields["guests"], runtime)
-    let memory = readMemory(fields["memory"])
+    var memory = readMemory(fields["memory"])
     let rules = items(fields["rules"]).compactMap { path($0) }
     let metrics = readMetrics(fields["metrics"])
     let runDirectory = absolutePath(fields["runDirectory"], maximum: 80)
     let control = readControl(fields["control"], runDirectory: runDirectory)
     let confine = boolean(fields["confine"]) ?? true
+    if fields["control"] == nil {
+      requireGuests(fields["guests"], in: root)
+    } else {
+      memory.ports = min(memory.networkInterfaces, HostLimits.ports(runtime))
+    }
     guard let runtime else { return }
     warn(workers: workers.cores.count, uplink, guests, fields)
     configuration = HostConfiguration(
@@ -67,11 +72,15 @@ struct HostReader: GuestReading {
     _ list: Located?, _ runtime: HostPlan.Runtime?
   ) -> [GuestPlan] {
     guard let list else { return [] }
-    let items = items(list)
-    if items.isEmpty, list.isNull || list.isEmptyList {
-      fail(list.place, "must name at least one guest")
+    return items(list).compactMap { readGuest($0, runtime) }
+  }
+
+  /// Guests that come later need the API.
+  private mutating func requireGuests(_ list: Located?, in root: Located) {
+    guard let list else {
+      return fail(root.place.field("guests"), "is missing")
     }
-    return items.compactMap { readGuest($0, runtime) }
+    if list.isNull || list.isEmptyList { fail(list.place, "must name at least one guest") }
   }
 
   mutating func note(networkInterface: String, at place: Place) {
@@ -225,4 +234,9 @@ struct HostReader: GuestReading {
 enum HostLimits {
   static let workers = 64
   static let queues = GuestLimits.queues
+
+  /// Guests' ports at a time; rte_vhost has 1,024 devices.
+  static func ports(_ runtime: HostPlan.Runtime?) -> Int {
+    runtime == .dpdk ? 1_024 : HostPlan.mostPorts
+  }
 }

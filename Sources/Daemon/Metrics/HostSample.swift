@@ -44,7 +44,7 @@ struct HostSample: Sendable {
 
 /// Takes samples of a host's counters; from any thread.
 struct HostSampler: Sendable {
-  let names: [String]
+  let guests: GuestPorts
   let hasUplink: Bool
   let inUse: TablesInUse
   let ports: PortHandle
@@ -53,7 +53,7 @@ struct HostSampler: Sendable {
   let start: UInt64
 
   init(_ host: HostServer) {
-    names = ["uplink"] + host.plan.guests.map(\.networkInterface)
+    guests = host.guests
     hasUplink = host.plan.uplink != nil
     inUse = host.inUse
     hits = host.hits
@@ -62,11 +62,15 @@ struct HostSampler: Sendable {
     start = MonotonicClock.now()
   }
 
+  private var names: [(port: Int, name: String)] {
+    [(0, "uplink")] + guests.open.map { ($0.port, $0.guest.networkInterface) }
+  }
+
   func sample() -> HostSample {
     let compiled = inUse.current
     return HostSample(
       seconds: (MonotonicClock.now() - start) / 1_000_000_000,
-      ports: names.enumerated().map { port, name in
+      ports: names.map { port, name in
         HostSample.Port(
           name: name, isUp: ports.offloads(port).contains(.isUp), counters: ports.counters(port),
           drops: Self.nonzero { shared.counters.portDrops(port, $0) })

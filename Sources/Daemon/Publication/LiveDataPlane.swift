@@ -16,6 +16,7 @@ final class LiveDataPlane: DataPlane {
 
   private let host: Host?
   private let plan: HostPlan
+  private let guests: GuestPorts
   private let uplinkMAC: MACAddress
   let shared: WorkerShared
   private let allowances: SharedAllowances?
@@ -30,6 +31,7 @@ final class LiveDataPlane: DataPlane {
   init(_ server: HostServer) {
     host = server.inUse.current.model.host
     plan = server.plan
+    guests = server.guests
     uplinkMAC = server.uplinkMAC
     shared = server.shared
     allowances = server.allowances
@@ -43,24 +45,60 @@ final class LiveDataPlane: DataPlane {
 
   func publish(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport {
     try check(state)
+    let wanted = try guests.change(to: state.ports)
     let previous = inUse.current
     let compiled = try await compile(state, after: previous)
+    // Last of all that can be refused, so that a device is not opened for nothing.
+    let change = try guests.open(wanted, isRestored: state.isRestored)
     fillAllowances(compiled)
-    var publication = Publication(
-      compiled, guests: plan.guests.map(\.networkInterface), uplinkMAC: uplinkMAC)
+    var publication = publication(compiled, change)
     if !compiled.hasInterfacesAndMappings(of: previous) { publication.desk = ServiceDesk(compiled) }
     guard await queue.publish(publication) else {
+      guests.lose(change.opened)
       throw .workersDoNotPass(seconds: HostServer.publicationPatience)
     }
     inUse.replace(with: compiled, number: state.generation)
+    await finish(change)
     // Counted afterwards, so that no packet waits for it. What `cut` has ended by then is missing.
     let affected =
       compiled.hasRules(of: previous) ? [:] : await affected(by: compiled, after: previous)
-    return PublishReport(affectedConnections: affected, tableBytes: compiled.byteCount)
+    return PublishReport(
+      affectedConnections: affected, tableBytes: compiled.byteCount,
+      unopenedPorts: guests.unopened)
+  }
+
+  func openMissingPorts() async -> [String: String] {
+    guard let wanted = guests.wanted else { return [:] }
+    do throws(DataPlaneError) {
+      let change = try guests.open(try guests.change(to: wanted), isRestored: true)
+      if change.opened.isEmpty { return guests.unopened }
+      if await queue.publish(publication(inUse.current, change)) {
+        await finish(change)
+      } else {
+        guests.lose(change.opened)
+      }
+    } catch {
+      // Their numbers or devices are not free yet.
+    }
+    return guests.unopened
+  }
+
+  private func publication(_ compiled: CompiledTables, _ change: PortChange) -> Publication {
+    Publication(
+      compiled, guests: GuestPorts.ordered(change.guests), portCount: shared.portCount,
+      uplinkMAC: uplinkMAC)
+  }
+
+  /// Closes ports that went, and waits a while until nothing of them is on its way.
+  private func finish(_ change: PortChange) async {
+    guests.finish(change)
+    if change.closed.isEmpty { return }
+    for _ in 0..<Self.attempts where !guests.settle() { try? await Task.sleep(for: Self.pause) }
   }
 
   func preview(_ state: PublishedState) async throws(DataPlaneError) -> PublishReport {
     try check(state)
+    _ = try guests.change(to: state.ports)
     let current = inUse.current
     let compiled = try await compile(state, after: current)
     return PublishReport(
@@ -82,15 +120,6 @@ final class LiveDataPlane: DataPlane {
     if next?.address != host?.address { throw .fixed(what: "host.address") }
     if next?.mac != host?.mac { throw .fixed(what: "host.mac") }
     if next?.mtu != host?.mtu { throw .fixed(what: "host.mtu") }
-    for port in state.ports where !plan.guests.contains(port) {
-      let isKnown = plan.guests.contains { $0.networkInterface == port.networkInterface }
-      throw .port(
-        networkInterface: port.networkInterface,
-        why: isKnown
-          ? "its port has another device in the host file"
-          : "ports are opened at start only",
-        advice: "change `guests` in the host file, then 'apus run --takeover'")
-    }
   }
 
   /// Compiles a state as the next generation; waits for workers where numbers are free only after

@@ -1,3 +1,4 @@
+import HostPlan
 import Live
 import TableCompiler
 import Tables
@@ -14,19 +15,26 @@ struct Publication: Sendable {
 
   let compiled: CompiledTables
   let connections: [Connection]
-  /// The uplink and all guests.
+  /// The uplink and all places for guests' ports, and those ports that are there.
   let portCount: Int
+  let ports: [Int]
   let uplinkMAC: MACAddress
   /// Answers of the services; nil when they are those of the generation before.
   var desk: ServiceDesk?
 
-  /// - Parameter guests: network interfaces in the order of their ports.
-  init(_ compiled: CompiledTables, guests: [String], uplinkMAC: MACAddress) {
+  /// - Parameters:
+  ///   - guests: open ports by number.
+  ///   - portCount: the uplink and all places for guests' ports.
+  init(
+    _ compiled: CompiledTables, guests: [(port: Int, guest: GuestPlan)], portCount: Int,
+    uplinkMAC: MACAddress
+  ) {
     self.compiled = compiled
     self.uplinkMAC = uplinkMAC
-    portCount = guests.count + 1
-    connections = guests.enumerated().compactMap { index, guest in
-      compiled.slot(ofInterface: guest).map { Connection(port: index + 1, nic: $0) }
+    self.portCount = portCount
+    ports = [0] + guests.map(\.port)
+    connections = guests.compactMap { port, guest in
+      compiled.slot(ofInterface: guest.networkInterface).map { Connection(port: port, nic: $0) }
     }
   }
 
@@ -35,7 +43,7 @@ struct Publication: Sendable {
   /// - Parameter words: the next hops of the endpoints, as `NeighborWord` has them.
   func tables(words: [UInt64]) -> LiveTables {
     let tables = LiveTables(
-      rules: compiled.tables, portCount: portCount, uplinkMAC: uplinkMAC)
+      rules: compiled.tables, portCount: portCount, polled: ports, uplinkMAC: uplinkMAC)
     for connection in connections {
       tables.connect(port: connection.port, nic: connection.nic)
     }

@@ -15,16 +15,19 @@ struct OpenedPorts {
 
   /// Opens the ports with the runtime that the plan names.
   ///
-  /// - Parameter succession: completed before a port that one process at a time can have.
+  /// - Parameters:
+  ///   - succession: completed before a port that one process at a time can have.
+  ///   - opener: opens guests' ports in the kernel runtime.
   static func open(
-    _ plan: HostPlan, _ model: VPCModel, _ compiled: CompiledTables, _ succession: Succession?
+    _ plan: HostPlan, _ model: VPCModel, _ compiled: CompiledTables, _ succession: Succession?,
+    opener: GuestOpener
   ) throws(DaemonFailure) -> OpenedPorts {
     let endpoints = compiled.endpointAddresses
     do throws(PortError) {
       switch plan.runtime {
       case .kernel:
         try succession?.complete()
-        return try openKernel(plan, model, endpoints)
+        return try openKernel(plan, model, endpoints, opener)
       case .dpdk: return try openDPDK(plan, model, endpoints, succession)
       }
     } catch {
@@ -35,9 +38,10 @@ struct OpenedPorts {
 
 extension OpenedPorts {
   private static func openKernel(
-    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress?]
+    _ plan: HostPlan, _ model: VPCModel, _ endpoints: [IPAddress?], _ opener: GuestOpener
   ) throws(PortError) -> OpenedPorts {
-    let runtime = try KernelRuntime(plan, tunnelAddress: model.host?.address)
+    let runtime = try KernelRuntime(
+      plan, tunnelAddress: model.host?.address, opener: opener)
     let shared = SharedRuntime(runtime)
     var ports = PortHandle(shared) { index, workers, engine, gate in
       // Of one concrete type, so that the compiler makes a loop for it.
@@ -49,6 +53,11 @@ extension OpenedPorts {
       worker.runPorts()
     }
     ports.refresh = { shared.runtime.refresh() }
+    ports.attach = { guest, port throws(PortError) in
+      try shared.runtime.attach(guest, port: port)
+    }
+    ports.detach = { shared.runtime.detach(port: $0) }
+    ports.reclaim = { shared.runtime.reclaim(port: $0) }
     guard let uplink = shared.runtime.uplinkInterface else {
       return OpenedPorts(ports: ports, neighbors: .none)
     }
@@ -79,6 +88,11 @@ extension OpenedPorts {
       worker.runPorts()
     }
     ports.release = { shared.runtime.release() }
+    ports.attach = { guest, port throws(PortError) in
+      try shared.runtime.attach(guest, port: port)
+    }
+    ports.detach = { shared.runtime.detach(port: $0) }
+    ports.reclaim = { shared.runtime.reclaim(port: $0) }
     ports.discardWaiting = { shared.runtime.discardWaiting() }
     return OpenedPorts(ports: ports, neighbors: ownNeighbors(plan, model, endpoints, ports))
   }

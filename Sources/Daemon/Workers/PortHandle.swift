@@ -17,6 +17,17 @@ struct PortHandle: Sendable {
   /// Makes a worker, and runs it from the gate's opening until `WorkerShared.stop`; on the worker's
   /// own thread.
   var runWorker: Run
+  /// Opens the port of a guest at a number that is free; no worker polls it yet.
+  var attach: @Sendable (_ guest: GuestPlan, _ port: Int) throws(PortError) -> Void = {
+    guest, _ throws(PortError) in
+    throw PortError(
+      .configuration, "guest \(guest.networkInterface)", why: "ports are opened at start only",
+      remedy: "change `guests` in the host file, then 'apus run --takeover'")
+  }
+  /// Closes a port that no worker polls any more.
+  var detach: @Sendable (_ port: Int) -> Void = { _ in }
+  /// Whether all packets that came by a closed port are gone: its number is free then.
+  var reclaim: @Sendable (_ port: Int) -> Bool = { _ in true }
   /// Drops what came before the workers begin: a data plane before this one has had it too.
   var discardWaiting: @Sendable () -> Void = {}
   /// Looks after the ports, about twice a second; one thread.
@@ -50,6 +61,26 @@ extension PortHandle {
     close = { shared.runtime.close() }
     release = close
     self.runWorker = runWorker
+  }
+}
+
+extension PortHandle {
+  /// The same ports; guests that want a broker are behind it.
+  func behind(_ broker: BrokerProcess) -> PortHandle {
+    var handle = self
+    let (attach, detach) = (attach, detach)
+    handle.attach = { guest, port throws(PortError) in
+      let inner = try broker.attach(guest, port: port)
+      do throws(PortError) { try attach(inner, port) } catch {
+        broker.detach(port: port)
+        throw error
+      }
+    }
+    handle.detach = { port in
+      detach(port)
+      broker.detach(port: port)
+    }
+    return handle
   }
 }
 
