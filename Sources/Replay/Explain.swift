@@ -128,8 +128,9 @@ extension ReplaySession {
   }
 
   private func mapping(_ index: UInt64) -> String {
-    guard index < UInt64(model.mappings.count) else { return "mapping \(index)" }
-    let mapping = model.mappings[Int(index)]
+    guard let mapping = compiled.mapping(at: TableIndex(truncatingIfNeeded: index)) else {
+      return "mapping \(index)"
+    }
     return "\(mapping.address) on host \(mapping.host)"
   }
 

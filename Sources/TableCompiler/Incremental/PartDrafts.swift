@@ -29,20 +29,21 @@ struct PartDrafts {
   ) throws(TableCompilerError) {
     var knownGroups = PartLookup(previous?.groups ?? []) { $0.source.id }
     for (index, group) in model.securityGroups.enumerated() {
-      if let known = knownGroups.find(group.id, at: index), known.source == .group(group),
-        try peers.areUnchanged(known)
-      {
+      let known = knownGroups.find(group.id, at: index)
+      if let known, known.isOf(group), try peers.areUnchanged(known) {
         add(known, to: \.groups)
       } else {
-        add(try RuleDraft(group, peers: try peers.peers(of: group)), to: \.groups)
+        let peers = try peers.peers(of: group, after: known)
+        add(try RuleDraft(group, peers: peers, after: known), to: \.groups)
       }
     }
     var knownACLs = PartLookup(previous?.acls ?? []) { $0.source.id }
     for (index, acl) in model.networkACLs.enumerated() {
-      if let known = knownACLs.find(acl.id, at: index), known.source == .acl(acl) {
+      let known = knownACLs.find(acl.id, at: index)
+      if let known, known.isOf(acl) {
         add(known, to: \.acls)
       } else {
-        add(try RuleDraft(acl), to: \.acls)
+        add(try RuleDraft(acl, after: known), to: \.acls)
       }
     }
   }
@@ -203,22 +204,24 @@ struct RouteResolver {
   }
 
   private func record(_ target: RouteTarget) throws(TableCompilerError) -> RouteRecord {
-    var record = RouteRecord()
     switch target {
-    case .internetGateway(let id):
-      record.kind = .gateway
-      record.target = try names.gateways[id]
-    case .peering(let id):
-      record.kind = .peering
-      record.target = try names.peerings[id]
+    case .internetGateway(let id): return try record(.gateway, try names.gateways[id])
+    case .peering(let id): return try record(.peering, try names.peerings[id])
     case .networkInterface(let id):
-      record.kind = .nic
       let nic = model.networkInterfaces[Int(try names.interfaces[id])]
       let subnet = model.subnets[Int(try names.subnets[nic.subnet])]
-      record.target = interfaces[InterfaceKey(nic, subnet)] ?? .none
-    case .blackhole:
-      record.kind = .blackhole
+      return try record(.nic, interfaces[InterfaceKey(nic, subnet)] ?? .none)
+    case .blackhole: return RouteRecord(.blackhole, .none)
     }
-    return record
+  }
+
+  private func record(
+    _ kind: RouteKind, _ target: TableIndex
+  ) throws(TableCompilerError) -> RouteRecord {
+    if target != .none {
+      try TableCompilerError.check(
+        Int(target), of: "targets of routes", limit: RouteRecord.targetLimit - 1)
+    }
+    return RouteRecord(kind, target)
   }
 }
