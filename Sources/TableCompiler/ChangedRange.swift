@@ -44,6 +44,19 @@ struct ChangedRange: Equatable {
 
   var isEmpty: Bool { old.isEmpty && new.isEmpty }
 
+  /// Whether two arrays are the same; quick when they are copies of each other.
+  static func areSame<Element: Equatable>(
+    _ old: [Element], _ new: [Element], bytes: MeaningfulBytes = .all
+  ) -> Bool {
+    guard old.count == new.count else { return false }
+    return old.withUnsafeBufferPointer { old in
+      new.withUnsafeBufferPointer { new in
+        guard let a = old.baseAddress, let b = new.baseAddress, a != b else { return true }
+        return old.indices.allSatisfy { isSame(a + $0, b + $0, bytes, nil) }
+      }
+    }
+  }
+
   /// Elements of an array before and after, with those of the range replaced.
   func applied<Element>(to before: [Element], _ replacement: [Element]) -> [Element] {
     var after: [Element] = []

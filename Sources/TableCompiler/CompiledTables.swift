@@ -107,6 +107,9 @@ public final class CompiledTables: @unchecked Sendable {
   /// Underlay address of each endpoint by its index; nil for a slot that nobody has.
   public var endpointAddresses: [IPAddress?] { locations.endpointSlots.owners }
 
+  /// The mappings of these tables, for those who outlive them.
+  public var mappings: CompiledMappings { CompiledMappings(image: locations) }
+
   /// The mapping behind an index in `tables.mappings`, for whoever explains a verdict.
   ///
   /// - Complexity: O(mappings).

@@ -114,12 +114,13 @@ struct PartDrafts {
     _ table: RouteTable?, _ vpc: VPC, _ known: RoutePart?, _ resolver: RouteResolver
   ) throws(TableCompilerError) {
     let targets = try resolver.targets(of: table, in: vpc)
-    if let known, known.table == table, known.targets == targets {
+    if let known, known.isOf(table), known.targets == targets {
       routes.append(.same(known))
       ruleCount += known.numbers.count
       return
     }
-    let draft = try RouteDraft(table, targets, id: table?.id ?? RoutePart.implicitID(vpc.id))
+    let id = table?.id ?? RoutePart.implicitID(vpc.id)
+    let draft = try RouteDraft(table, targets, id: id, after: known)
     routes.append(.new(draft))
     ruleCount += draft.names.count
     sizes = sizes + draft.sizes
@@ -192,13 +193,16 @@ struct RouteResolver {
   func targets(of table: RouteTable?, in vpc: VPC) throws(TableCompilerError) -> RouteTargets {
     var targets = RouteTargets()
     targets.local = vpc.cidrs
-    for route in table?.routes ?? [] {
-      if case .prefixList(let id) = route.destination, targets.lists[id] == nil {
+    let routes = table?.routes ?? []
+    var last: RouteTarget?
+    for index in routes.indices {
+      if case .prefixList(let id) = routes[index].destination, targets.lists[id] == nil {
         targets.lists[id] = model.prefixLists[Int(try names.prefixLists[id])].entries
       }
-      if targets.records[route.target] == nil {
-        targets.records[route.target] = try record(route.target)
-      }
+      let target = routes[index].target
+      if target == last { continue }
+      last = target
+      if targets.records[target] == nil { targets.records[target] = try record(target) }
     }
     return targets
   }

@@ -27,12 +27,13 @@ struct RuleDraft {
     var before = SecurityGroup(id: "", vpc: "", ingress: [], egress: [])
     if case .group(let group) = known?.source { before = group }
     let others = Self.others(peers, known?.peers ?? peers)
-    names.reserveCapacity(group.ingress.count + group.egress.count)
-    let old = known?.names ?? []
-    let middle = before.ingress.count
-    ingress = flat(
-      group.ingress, after: before.ingress, known?.ingress, others, names: old[..<middle])
-    egress = flat(group.egress, after: before.egress, known?.egress, others, names: old[middle...])
+    let changed = (
+      ChangedRange(before.ingress, group.ingress, bytes: .ofSecurityGroupRule),
+      ChangedRange(before.egress, group.egress, bytes: .ofSecurityGroupRule)
+    )
+    names = Self.names(group, changed, before, known?.names ?? [])
+    ingress = flat(group.ingress, after: before.ingress, changed.0, known?.ingress, others)
+    egress = flat(group.egress, after: before.egress, changed.1, known?.egress, others)
     try addClassifiers()
   }
 
@@ -79,20 +80,36 @@ struct RuleDraft {
     return others
   }
 
-  /// The rules of one direction, whose names are appended to `names`.
-  private mutating func flat(
-    _ rules: [SecurityGroupRule], after before: [SecurityGroupRule], _ known: FlatRules?,
-    _ others: Set<String>, names old: ArraySlice<String>
+  /// Names of the ingress rules, then of the egress rules: the array of before when they are the
+  /// same, which nobody has to copy.
+  private static func names(
+    _ group: SecurityGroup, _ changed: (ingress: ChangedRange, egress: ChangedRange),
+    _ before: SecurityGroup, _ known: [String]
+  ) -> [String] {
+    let ingress = group.ingress[changed.ingress.new].map(\.id)
+    let egress = group.egress[changed.egress.new].map(\.id)
+    if before.ingress[changed.ingress.old].map(\.id) == ingress,
+      before.egress[changed.egress.old].map(\.id) == egress
+    {
+      return known
+    }
+    let middle = before.ingress.count
+    return changed.ingress.applied(to: Array(known[..<middle]), ingress)
+      + changed.egress.applied(to: Array(known[middle...]), egress)
+  }
+
+  private func flat(
+    _ rules: [SecurityGroupRule], after before: [SecurityGroupRule], _ own: ChangedRange,
+    _ known: FlatRules?, _ others: Set<String>
   ) -> FlatRules {
     var flat = known ?? FlatRules()
     func namesAnother(_ rule: SecurityGroupRule) -> Bool {
       rule.peers.contains { $0.key.map { others.contains($0) } ?? false }
     }
-    let changed = ChangedRange(
-      before, rules, bytes: .ofSecurityGroupRule, where: others.isEmpty ? nil : namesAnother)
-    names += old.prefix(changed.old.lowerBound)
-    for index in changed.new { names.append(rules[index].id) }
-    names += old.suffix(before.count - changed.old.upperBound)
+    // Rules that are the same may name what is another now.
+    let changed =
+      others.isEmpty
+      ? own : ChangedRange(before, rules, bytes: .ofSecurityGroupRule, where: namesAnother)
     if changed.isEmpty { return flat }
     flat.replace(
       changed.old,

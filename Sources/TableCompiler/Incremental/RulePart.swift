@@ -59,16 +59,16 @@ final class RulePart: Sendable {
   func isOf(_ group: SecurityGroup) -> Bool {
     guard case .group(let known) = source else { return false }
     return known.id == group.id && known.vpc == group.vpc
-      && ChangedRange(known.ingress, group.ingress, bytes: .ofSecurityGroupRule).isEmpty
-      && ChangedRange(known.egress, group.egress, bytes: .ofSecurityGroupRule).isEmpty
+      && ChangedRange.areSame(known.ingress, group.ingress, bytes: .ofSecurityGroupRule)
+      && ChangedRange.areSame(known.egress, group.egress, bytes: .ofSecurityGroupRule)
   }
 
   /// Whether the part is that of an ACL.
   func isOf(_ acl: NetworkACL) -> Bool {
     guard case .acl(let known) = source else { return false }
     return known.id == acl.id && known.vpc == acl.vpc
-      && ChangedRange(known.ingress, acl.ingress).isEmpty
-      && ChangedRange(known.egress, acl.egress).isEmpty
+      && ChangedRange.areSame(known.ingress, acl.ingress)
+      && ChangedRange.areSame(known.egress, acl.egress)
   }
 }
 
