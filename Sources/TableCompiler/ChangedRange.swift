@@ -1,7 +1,7 @@
 import VPCModel
 
-/// What is different between two arrays, as one range of each: what is outside of it is the same, in
-/// the same order.
+/// What is different between two arrays, as one range of each: what is outside of it is the same,
+/// in the same order.
 struct ChangedRange: Equatable {
   var old: Range<Int>
   var new: Range<Int>

@@ -161,12 +161,11 @@ import Wire
   }
 
   @Test func `hundreds of changes one by one take no more memory than one`() throws {
-    var model = Self.model(5_000)
+    var model = Self.model(2_000)
     var compiled = try TableCompiler.compile(
       model, CompileRequest(generation: 1, capacity: Self.capacity))
     let before = compiled.byteCount
-    var highest: [UInt32] = []
-    for step in 0..<400 {
+    for step in 0..<300 {
       let place = step * 7 % model.mappings.count
       if step % 2 == 0 {
         model.mappings[place].mac = MACAddress(UInt64(step))
@@ -175,8 +174,6 @@ import Wire
         model.mappings.append(mapping)
       }
       compiled = try Self.next(compiled, model)
-      let found = compiled.tables.addresses.lookup(scope: 0, IPAddress(v6: 0xFD00 << 48, 0))
-      highest.append(found)
     }
     #expect(compiled.byteCount <= before * 11 / 10)
     let last = compiled.model.mappings.compactMap { mapping -> UInt32? in
@@ -185,7 +182,7 @@ import Wire
       return found == .none ? nil : Location(bits: found).index
     }
     // Records of the arena that are in use lie close together still.
-    #expect((last.max() ?? 0) < 2 * 5_000)
+    #expect((last.max() ?? 0) < 2 * 2_600)
     Self.check(compiled)
   }
 

@@ -179,23 +179,32 @@ struct PushHost: ~Copyable {
     signals.awaited = UInt64(PushPorts.probePort + number & 1)
     let start = apus_tsc()
     let began = Self.processorTime()
+    var next = try compile()
+    let compiling = Self.processorTime() - began
+    // A worker that had no processor for a second did not take the tables up.
+    for attempt in 1... {
+      let tables = LiveTables(
+        rules: next.tables, portCount: 2, uplinkMAC: MACAddress(0x02AA_0000_0001))
+      tables.connect(port: 1, nic: 0)
+      shared.copyNextHops(to: tables)
+      if shared.publish(tables) { break }
+      precondition(attempt < 10, "the worker takes no tables up")
+      next = try compile()
+    }
+    while signals.seen == 0 { apus_pause() }
+    // As in the daemon, the generation before goes when the next one is in use.
+    compiled = next
+    return Timing(start: start, first: signals.seen, compiling: compiling)
+  }
+
+  /// The changed model as the next generation.
+  private func compile() throws(TableCompilerError) -> CompiledTables {
     var request = CompileRequest(
       generation: UInt32(truncatingIfNeeded: shared.nextGeneration), capacity: Self.capacity,
       previous: compiled)
     request.swept = shared.sweptGeneration
     request.cutsConnections = true
-    let next = try TableCompiler.compile(model.model, request)
-    let compiling = Self.processorTime() - began
-    let tables = LiveTables(
-      rules: next.tables, portCount: 2, uplinkMAC: MACAddress(0x02AA_0000_0001))
-    tables.connect(port: 1, nic: 0)
-    shared.copyNextHops(to: tables)
-    let isPublished = shared.publish(tables)
-    precondition(isPublished)
-    while signals.seen == 0 { apus_pause() }
-    // As in the daemon, the generation before goes when the next one is in use.
-    compiled = next
-    return Timing(start: start, first: signals.seen, compiling: compiling)
+    return try TableCompiler.compile(model.model, request)
   }
 
   /// Nanoseconds that this thread has run: time that others took is not in it.

@@ -8,7 +8,7 @@ final class LocationArenas: Sendable {
   let mappings: Arena<MappingRecord>
 
   /// Mappings of a page take room in steps, so that the room that one leaves fits another.
-  static let mappingStep = 16
+  static let mappingStep = 64
 
   /// Room for every generation of a host: address space, of which only what is used takes memory.
   static func reserved() -> LocationArenas {
