@@ -182,7 +182,7 @@ import Wire
       return found == .none ? nil : Location(bits: found).index
     }
     // Records of the arena that are in use lie close together still.
-    #expect((last.max() ?? 0) < 2 * 2_600)
+    #expect((last.max() ?? 0) < 3 * 2_000)
     Self.check(compiled)
   }
 

@@ -167,9 +167,7 @@ final class LocationImage: @unchecked Sendable {
     guard !hasDuplicates, host == model.host, vpcs == model.vpcs,
       gateways == model.internetGateways
     else { return nil }
-    let (before, after) = model.mappings.changes(since: sourceMappings)
-    let range = ChangedRange(before, after)
-    let (removed, added) = (before[range.old], after[range.new])
+    let (removed, added) = Self.differences(sourceMappings, model.mappings)
     // When much is another, page by page is slower than all at once.
     guard removed.count + added.count <= max(1_024, sourceMappings.count / 4) else { return nil }
     let (uses, endpoints) = try follow(removed, added, generation)
@@ -185,9 +183,33 @@ final class LocationImage: @unchecked Sendable {
     return Parts(v4: v4, v6: v6, endpoints: endpoints, uses: uses, arenas: arenas)
   }
 
+  /// Mappings that one list has and the other has not, wherever they stand.
+  private static func differences(
+    _ before: SharedList<Mapping>, _ after: SharedList<Mapping>
+  ) -> (removed: [Mapping], added: [Mapping]) {
+    struct Key: Hashable {
+      var vpc: String
+      var address: IPAddress
+    }
+    let (old, new) = after.changes(since: before)
+    let range = ChangedRange(old, new)
+    var gone: [Key: Mapping] = [:]
+    for mapping in old[range.old] {
+      gone[Key(vpc: mapping.vpc, address: mapping.address)] = mapping
+    }
+    // Those that only have another place in the list are in both.
+    let added = new[range.new].filter { mapping in
+      let key = Key(vpc: mapping.vpc, address: mapping.address)
+      guard gone[key] == mapping else { return true }
+      gone[key] = nil
+      return false
+    }
+    return (Array(gone.values), added)
+  }
+
   /// Endpoints as some mappings that went and came make them.
   private func follow(
-    _ removed: ArraySlice<Mapping>, _ added: ArraySlice<Mapping>, _ generation: UInt32
+    _ removed: [Mapping], _ added: [Mapping], _ generation: UInt32
   ) throws(TableCompilerError) -> ([IPAddress: Int], EndpointImage) {
     var differences: [IPAddress: Int] = [:]
     if host != nil {
