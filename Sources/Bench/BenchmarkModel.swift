@@ -39,11 +39,12 @@ enum BenchmarkModel {
     nic.limits.packetsPerSecond = 1_000_000_000
     model.networkInterfaces = [nic]
     model.securityGroups = [group(to: everything)]
-    model.mappings = (0..<mappingCount).map { index in
-      Mapping(
-        vpc: "vpc", address: destination(index),
-        host: IPAddress(v4: 0xC000_0210 + UInt32(index % 16)),
-        mac: MACAddress(0x0200_0001_0000 + UInt64(index)))
+    for index in 0..<mappingCount {
+      model.mappings.append(
+        Mapping(
+          vpc: "vpc", address: destination(index),
+          host: IPAddress(v4: 0xC000_0210 + UInt32(index % 16)),
+          mac: MACAddress(0x0200_0001_0000 + UInt64(index))))
     }
     return model
   }

@@ -123,9 +123,9 @@ public struct StepText: Sendable {
   }
 
   private func mapping(_ index: UInt64) -> String {
-    let mappings = compiled.model.mappings
-    guard isExact, index < UInt64(mappings.count) else { return "mapping \(index)" }
-    let mapping = mappings[Int(index)]
+    guard isExact, let mapping = compiled.mapping(at: TableIndex(truncatingIfNeeded: index)) else {
+      return "mapping \(index)"
+    }
     return "\(mapping.address) on host \(mapping.host)"
   }
 

@@ -24,7 +24,18 @@ public struct ServiceResponder: Sendable {
   let tables: ServiceTables
 
   /// - Complexity: linear in the size of the model.
-  public init(model: VPCModel) { tables = ServiceTables(model) }
+  public init(model: VPCModel) { tables = ServiceTables(model, mapped: nil) }
+
+  /// Answers of a model whose mappings somebody else has in a table already.
+  ///
+  /// - Parameter mapped: the MAC address of the mapping of a VPC, by its index in the model, and an
+  ///   address.
+  /// - Complexity: linear in the size of the model without its mappings.
+  public init(
+    model: VPCModel, mapped: @escaping @Sendable (_ vpc: Int, _ address: IPAddress) -> MACAddress?
+  ) {
+    tables = ServiceTables(model, mapped: mapped)
+  }
 
   /// Judges a message of a guest to a service and composes the answer.
   ///

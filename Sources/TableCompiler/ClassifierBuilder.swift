@@ -1,23 +1,10 @@
 import Tables
 import Wire
 
-/// A rule as a classifier sees it.
-struct ClassifierRule {
-  /// Its place among the rules of its group or ACL, from 1: of several that match, the first
-  /// decides.
-  var place: UInt32
-  var allow: Bool
-  /// Ascending, with a gap between any two.
-  var intervals: [ClosedRange<UInt32>]
-  /// Remote prefixes, of both families.
-  var prefixes: [IPPrefix]
-
-  var partition: KeyPartition {
-    KeyPartition(intervals, result: place << 1 | (allow ? 1 : 0))
-  }
-}
-
 /// Builds the classifiers of a security group or ACL; rules are named by their places.
+///
+/// A place is a rule's number among those of its group or ACL, from 1: of several rules of a
+/// classifier that match, the one with the lowest place decides.
 struct ClassifierBuilder {
   /// Two GiB of intervals: rules whose prefixes nest so that merging makes more are refused.
   static let intervalLimit = 1 << 28
@@ -26,148 +13,206 @@ struct ClassifierBuilder {
   private(set) var classes: [TableRange] = []
   private(set) var starts: [UInt32] = []
   private(set) var results: [UInt32] = []
-  /// Classes by a hash of their content.
-  private var classesByContent: [Int: TableIndex] = [:]
+  private var known = ClassIndex()
 
-  /// What a class is made of: the class of the enclosing prefix and the rules of its own.
+  /// What a class of several rules is made of: the class of the enclosing prefix and the rules of
+  /// its own.
   private struct Recipe: Hashable {
     var parent: TableIndex
-    var rules: ArraySlice<UInt32>
+    var rules: [UInt32]
+  }
+
+  /// A prefix that encloses those that follow, and its class.
+  private struct Enclosing {
+    var pair: FlatRules.Pair
+    var value: TableIndex
+  }
+
+  /// The class that a rule makes alone under an enclosing class: most prefixes are named by one
+  /// rule, and these need no dictionary.
+  private struct OwnClass {
+    var parent: TableIndex = .none
+    var value: TableIndex = .none
+  }
+
+  mutating func reserve(rules: Int) {
+    classes.reserveCapacity(rules)
+    starts.reserveCapacity(3 * rules)
+    results.reserveCapacity(3 * rules)
+    known.reserve(rules)
   }
 
   /// Adds a classifier of the rules' prefixes of one family.
   ///
-  /// - Parameter rules: in ascending order of their places.
+  /// - Parameter firstPlace: of the first rule.
   /// - Returns: the classifier's index, or `none` when no rule has a prefix of the family.
-  /// - Complexity: O(n log n) in the pairs of rule and prefix, for prefixes that do not nest.
+  /// - Complexity: O(n) in the pairs of rule and prefix, for prefixes that do not nest.
   mutating func add(
-    _ rules: [ClassifierRule], family: IPFamily, tries: inout PrefixTrieBuilder
+    _ rules: FlatRules, family: IPFamily, firstPlace: Int, tries: inout PrefixTrieBuilder
   ) throws(TableCompilerError) -> TableIndex {
-    let pairs = Self.sortedPairs(rules, family)
+    let pairs = rules.pairs(family)
     guard !pairs.isEmpty else { return .none }
-    var entries: [(prefix: IPPrefix, value: UInt32)] = []
-    var enclosing: [(prefix: IPPrefix, value: UInt32)] = []
-    var known: [Recipe: TableIndex] = [:]
-    // Most prefixes are named by one rule and enclosed by none: these need no dictionary.
-    var classOfRule = [TableIndex](repeating: .none, count: rules.count)
-    let ruleIndices = pairs.map(\.rule)
+    var entries: [PrefixTrieBuilder.Entry] = []
     entries.reserveCapacity(pairs.count)
-    classesByContent.reserveCapacity(classes.count + rules.count)
+    var enclosing: [Enclosing] = []
+    var recipes: [Recipe: TableIndex] = [:]
+    var own = [OwnClass](repeating: OwnClass(), count: rules.count)
     var index = 0
     while index < pairs.count {
-      let prefix = pairs[index].prefix
+      let pair = pairs[index]
       let start = index
-      while index < pairs.count && pairs[index].prefix == prefix { index += 1 }
-      while let last = enclosing.last, !last.prefix.contains(prefix) { enclosing.removeLast() }
+      index += 1
+      while index < pairs.count && pairs[index].hasPrefix(of: pair) { index += 1 }
+      while let last = enclosing.last, !last.pair.contains(pair) { enclosing.removeLast() }
+      let parent = enclosing.last?.value ?? .none
       let value: TableIndex
-      if enclosing.isEmpty && index - start == 1 {
-        let rule = Int(ruleIndices[start])
-        if classOfRule[rule] == .none { classOfRule[rule] = try addClass(rules[rule].partition) }
-        value = classOfRule[rule]
+      if index - start == 1 {
+        let rule = Int(pair.rule)
+        if own[rule].value == .none || own[rule].parent != parent {
+          own[rule] = OwnClass(
+            parent: parent, value: try addClass(of: rule, firstPlace, rules, under: parent))
+        }
+        value = own[rule].value
       } else {
-        let recipe = Recipe(
-          parent: enclosing.last?.value ?? .none, rules: ruleIndices[start..<index])
-        if let same = known[recipe] {
+        let recipe = Recipe(parent: parent, rules: pairs[start..<index].map(\.rule))
+        if let same = recipes[recipe] {
           value = same
         } else {
-          value = try addClass(recipe, rules)
-          known[recipe] = value
+          value = try addClass(recipe, firstPlace, rules)
+          recipes[recipe] = value
         }
       }
-      entries.append((prefix, value))
-      enclosing.append((prefix, value))
+      entries.append(PrefixTrieBuilder.Entry(pair, value))
+      enclosing.append(Enclosing(pair: pair, value: value))
     }
     var record = ClassifierRecord()
-    record.trie = try tries.add(entries)
-    record.everywhere = try addEverywhere(rules, family)
+    record.everywhere = try addEverywhere(rules, pairs, firstPlace)
+    record.trie = try tries.add(sorted: entries, family)
     classifiers.append(record)
     return UInt32(classifiers.count - 1)
   }
 
-  /// Every prefix of the family with the index of each rule that names it, enclosing prefixes
-  /// first, no pair twice.
-  private static func sortedPairs(
-    _ rules: [ClassifierRule], _ family: IPFamily
-  ) -> [(prefix: IPPrefix, rule: UInt32)] {
-    var pairs: [(prefix: IPPrefix, rule: UInt32)] = []
-    for (index, rule) in rules.enumerated() {
-      for prefix in rule.prefixes where prefix.family == family {
-        pairs.append((prefix, UInt32(index)))
-      }
+  /// A class of one rule, under those of the prefixes that enclose its own.
+  private mutating func addClass(
+    of rule: Int, _ firstPlace: Int, _ rules: FlatRules, under parent: TableIndex
+  ) throws(TableCompilerError) -> TableIndex {
+    if parent == .none {
+      let start = starts.count
+      KeyPartition.append(rule, firstPlace, rules, to: &starts, &results)
+      return try finishClass(from: start)
     }
-    pairs.sort { a, b in
-      let (x, y) = (a.prefix.address, b.prefix.address)
-      if x.high != y.high { return x.high < y.high }
-      if x.low != y.low { return x.low < y.low }
-      return (a.prefix.length, a.rule) < (b.prefix.length, b.rule)
-    }
-    var last: (prefix: IPPrefix, rule: UInt32)?
-    pairs.removeAll { pair in
-      if let last, last == pair { return true }
-      last = pair
-      return false
-    }
-    return pairs
+    return try addClass(KeyPartition(rule, firstPlace, rules), under: parent)
   }
 
   private mutating func addClass(
-    _ recipe: Recipe, _ rules: [ClassifierRule]
+    _ recipe: Recipe, _ firstPlace: Int, _ rules: FlatRules
   ) throws(TableCompilerError) -> TableIndex {
-    let own = Self.partition(recipe.rules.map { rules[Int($0)] }[...])
-    guard recipe.parent != .none else { return try addClass(own) }
-    let parent = Self.indices(classes[Int(recipe.parent)])
-    return try addClass(
-      KeyPartition.merge(starts[parent], results[parent], own.starts[...], own.results[...]))
+    let own = KeyPartition.merged(recipe.rules[...], firstPlace, rules)
+    if recipe.parent != .none { return try addClass(own, under: recipe.parent) }
+    let start = starts.count
+    starts += own.starts
+    results += own.results
+    return try finishClass(from: start)
   }
 
-  /// Appends a class, unless there is one of the same content.
   private mutating func addClass(
-    _ partition: KeyPartition
+    _ own: KeyPartition, under parent: TableIndex
   ) throws(TableCompilerError) -> TableIndex {
-    let hash = partition.hash
-    if let index = classesByContent[hash] {
-      let range = Self.indices(classes[Int(index)])
-      if starts[range].elementsEqual(partition.starts)
-        && results[range].elementsEqual(partition.results)
-      {
-        return index
-      }
+    let start = starts.count
+    let range = Self.indices(classes[Int(parent)])
+    let merged = KeyPartition.merge(
+      starts[range], results[range], own.starts[...], own.results[...])
+    starts += merged.starts
+    results += merged.results
+    return try finishClass(from: start)
+  }
+
+  /// Makes a class of the intervals from `start` on, unless there is one of the same content.
+  private mutating func finishClass(from start: Int) throws(TableCompilerError) -> TableIndex {
+    let hash = KeyPartition.hash(starts, results, from: start)
+    var slot = known.slot(hash)
+    while let index = known.next(hash, from: &slot) {
+      guard isClass(index, sameAsFrom: start) else { continue }
+      starts.removeLast(starts.count - start)
+      results.removeLast(results.count - start)
+      return index
     }
+    try TableCompilerError.check(starts.count, of: "intervals of rules", limit: Self.intervalLimit)
     let index = UInt32(classes.count)
-    classes.append(try append(partition))
-    classesByContent[hash] = index
+    classes.append(TableRange(start: UInt32(start), count: UInt32(starts.count - start)))
+    known.insert(index, hash)
     return index
   }
 
-  private mutating func addEverywhere(
-    _ rules: [ClassifierRule], _ family: IPFamily
-  ) throws(TableCompilerError) -> TableRange {
-    let open = rules.filter { rule in
-      rule.allow && rule.prefixes.contains { $0.family == family && $0.isEverything }
+  private func isClass(_ index: TableIndex, sameAsFrom start: Int) -> Bool {
+    let range = classes[Int(index)]
+    guard Int(range.count) == starts.count - start else { return false }
+    for offset in 0..<Int(range.count) {
+      let place = Int(range.start) + offset
+      guard starts[place] == starts[start + offset] && results[place] == results[start + offset]
+      else { return false }
     }
-    return open.isEmpty ? TableRange() : try append(Self.partition(open[...]))
+    return true
   }
 
-  private mutating func append(
-    _ partition: KeyPartition
+  /// Rules for all addresses stand first.
+  private mutating func addEverywhere(
+    _ rules: FlatRules, _ pairs: [FlatRules.Pair], _ firstPlace: Int
   ) throws(TableCompilerError) -> TableRange {
-    let count = starts.count + partition.starts.count
-    try TableCompilerError.check(count, of: "intervals of rules", limit: Self.intervalLimit)
-    let range = TableRange(start: UInt32(starts.count), count: UInt32(partition.starts.count))
+    let open = pairs.prefix { $0.length == 0 }.map(\.rule).filter { rules.allows[Int($0)] }
+    if open.isEmpty { return TableRange() }
+    let partition = KeyPartition.merged(open[...], firstPlace, rules)
+    let start = starts.count
     starts += partition.starts
     results += partition.results
-    return range
-  }
-
-  /// The partition of several rules: halves are merged, so that many rules do not cost a square.
-  private static func partition(_ rules: ArraySlice<ClassifierRule>) -> KeyPartition {
-    guard let first = rules.first else { return KeyPartition([], result: 0) }
-    guard rules.count > 1 else { return first.partition }
-    let middle = rules.startIndex + rules.count / 2
-    return KeyPartition.merge(partition(rules[..<middle]), partition(rules[middle...]))
+    try TableCompilerError.check(starts.count, of: "intervals of rules", limit: Self.intervalLimit)
+    return TableRange(start: UInt32(start), count: UInt32(partition.starts.count))
   }
 
   private static func indices(_ range: TableRange) -> Range<Int> {
     Int(range.start)..<Int(range.start) + Int(range.count)
+  }
+}
+
+/// Classes by a hash of their content: open addressing, so that finding one costs no allocation.
+private struct ClassIndex {
+  /// The hash in the upper half, and the class and 1 in the lower; 0 for an empty slot.
+  private var slots = [UInt64](repeating: 0, count: 16)
+  private var count = 0
+
+  /// Makes room before anything is added.
+  mutating func reserve(_ classes: Int) {
+    while slots.count < 2 * classes { slots += slots }
+  }
+
+  /// Where classes with a hash begin.
+  func slot(_ hash: UInt32) -> Int { Int(hash) & (slots.count - 1) }
+
+  /// The next class with a hash from a slot on, which is left behind it; nil for no more.
+  func next(_ hash: UInt32, from slot: inout Int) -> TableIndex? {
+    while slots[slot] != 0 {
+      let entry = slots[slot]
+      slot = (slot + 1) & (slots.count - 1)
+      if entry >> 32 == UInt64(hash) { return UInt32(truncatingIfNeeded: entry) &- 1 }
+    }
+    return nil
+  }
+
+  mutating func insert(_ index: TableIndex, _ hash: UInt32) {
+    if 2 * count >= slots.count { grow() }
+    place(UInt64(hash) << 32 | UInt64(index + 1))
+    count += 1
+  }
+
+  private mutating func place(_ entry: UInt64) {
+    var slot = Int(entry >> 32) & (slots.count - 1)
+    while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
+    slots[slot] = entry
+  }
+
+  private mutating func grow() {
+    let entries = slots.filter { $0 != 0 }
+    slots = [UInt64](repeating: 0, count: 2 * slots.count)
+    for entry in entries { place(entry) }
   }
 }

@@ -29,16 +29,27 @@ struct Compilation {
     let unlimited = TableCapacity(networkInterfaces: NameIndex.limit, rules: NameIndex.limit / 2)
     let capacity = request.capacity ?? unlimited
     names = previous?.names ?? ModelNames()
-    try names.fill(model)
+    try names.fill(model, after: previous?.model)
     interfaces =
       previous?.interfaces
       ?? SlotTable(kind: "network interfaces", capacity: capacity.networkInterfaces)
     numbers = previous?.numbers ?? RuleNumbers(capacity: capacity.ruleNumbers)
     numbers.reclaim(swept: request.swept)
-    try interfaces.update(
-      try Self.interfaceKeys(model, names), generation: request.generation, swept: request.swept)
+    let hasSameInterfaces = previous.map { Self.haveSameInterfaces($0.model, model) } ?? false
+    if hasSameInterfaces {
+      interfaces.reclaim(swept: request.swept)
+    } else {
+      try interfaces.update(
+        try Self.interfaceKeys(model, names), generation: request.generation, swept: request.swept)
+    }
     peers = try PeerPrefixes(model, names, after: previous?.peers)
-    locations = try Self.locations(model, names, interfaces, request)
+    let places: [LocationImage.InterfaceLocation]
+    if hasSameInterfaces, let previous {
+      places = previous.locations.interfaces
+    } else {
+      places = try Self.places(model, names, interfaces)
+    }
+    locations = try Self.locations(model, names, places, request)
 
     var drafts = PartDrafts()
     try drafts.addRules(model, peers, after: previous)
@@ -67,20 +78,31 @@ struct Compilation {
     }
   }
 
-  private static func locations(
-    _ model: VPCModel, _ names: ModelNames, _ slots: SlotTable<InterfaceKey>,
-    _ request: CompileRequest
-  ) throws(TableCompilerError) -> LocationImage {
-    let places = try model.networkInterfaces.map { nic throws(TableCompilerError) in
+  /// Whether network interfaces and what places them are the same: asked first, because in most
+  /// changes they are, and then nothing has to be looked up for them.
+  private static func haveSameInterfaces(_ a: VPCModel, _ b: VPCModel) -> Bool {
+    a.networkInterfaces == b.networkInterfaces && a.subnets == b.subnets && a.vpcs == b.vpcs
+  }
+
+  private static func places(
+    _ model: VPCModel, _ names: ModelNames, _ slots: SlotTable<InterfaceKey>
+  ) throws(TableCompilerError) -> [LocationImage.InterfaceLocation] {
+    try model.networkInterfaces.map { nic throws(TableCompilerError) in
       let subnet = model.subnets[Int(try names.subnets[nic.subnet])]
       return LocationImage.InterfaceLocation(
         slot: slots[InterfaceKey(nic, subnet)] ?? .none, vpc: try names.vpcs[subnet.vpc],
         addresses: nic.addresses)
     }
+  }
+
+  private static func locations(
+    _ model: VPCModel, _ names: ModelNames, _ places: [LocationImage.InterfaceLocation],
+    _ request: CompileRequest
+  ) throws(TableCompilerError) -> LocationImage {
     if let known = request.previous?.locations, known.isOf(model, places) { return known }
     return try LocationImage(
       model, places, names: names, after: request.previous?.locations,
-      generation: request.generation)
+      isLast: request.capacity == nil, generation: request.generation)
   }
 
   private static func topology(

@@ -100,12 +100,23 @@ public final class CompiledTables: @unchecked Sendable {
 
   /// Whether tunnel endpoints are the same as in other tables, number by number.
   public func hasEndpoints(of other: CompiledTables) -> Bool {
-    locations === other.locations
+    locations.endpoints === other.locations.endpoints
       || locations.endpointSlots.owners == other.locations.endpointSlots.owners
   }
 
   /// Underlay address of each endpoint by its index; nil for a slot that nobody has.
   public var endpointAddresses: [IPAddress?] { locations.endpointSlots.owners }
+
+  /// The mappings of these tables, for those who outlive them.
+  public var mappings: CompiledMappings { CompiledMappings(image: locations) }
+
+  /// The mapping behind an index in `tables.mappings`, for whoever explains a verdict.
+  ///
+  /// - Complexity: O(mappings).
+  public func mapping(at index: TableIndex) -> Mapping? {
+    guard let key = locations.key(ofMapping: index) else { return nil }
+    return model.mappings.first { $0.address == key.address && $0.vpc == vpcIDs[Int(key.scope)] }
+  }
 
   /// Bytes of the images that the tables view.
   public var byteCount: Int {
@@ -143,9 +154,9 @@ extension Compilation {
     tables.publicAddresses = topology.publicAddresses
     tables.nicMACs = topology.nicMACs
     tables.mappings = locations.mappings
-    tables.endpoints = locations.endpoints
+    tables.endpoints = locations.endpoints.records
     tables.addresses = locations.addresses
-    tables.endpointsByAddress = locations.endpointsByAddress
+    tables.endpointsByAddress = locations.endpoints.byAddress
     tables.routes = arenas.routes.view
     tables.prefixes = arenas.prefixes
     tables.classifiers = arenas.classifierSet

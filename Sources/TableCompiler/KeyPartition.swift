@@ -12,28 +12,57 @@ struct KeyPartition: Equatable {
 
   private init() {}
 
-  /// A partition in which one rule matches some intervals.
+  /// A partition in which one rule matches its intervals.
   ///
-  /// - Parameter intervals: ascending, with a gap between any two.
-  init(_ intervals: [ClosedRange<UInt32>], result: UInt32) {
-    starts.reserveCapacity(2 * intervals.count + 1)
-    results.reserveCapacity(2 * intervals.count + 1)
-    append(0, 0)
-    for interval in intervals {
-      append(interval.lowerBound, result)
-      if interval.upperBound < ClassifierKey.last { append(interval.upperBound + 1, 0) }
+  /// - Parameter firstPlace: of the first of the rules; see `ClassifierBuilder`.
+  init(_ rule: Int, _ firstPlace: Int, _ rules: FlatRules) {
+    Self.append(rule, firstPlace, rules, to: &starts, &results)
+  }
+
+  /// Appends the partition of one rule to arrays that may hold others already.
+  static func append(
+    _ rule: Int, _ firstPlace: Int, _ rules: FlatRules, to starts: inout [UInt32],
+    _ results: inout [UInt32]
+  ) {
+    let result = UInt32(firstPlace + rule) << 1 | (rules.allows[rule] ? 1 : 0)
+    let intervals = rules.intervals(of: rule)
+    if intervals.isEmpty || rules.firstKeys[intervals.lowerBound] != 0 {
+      starts.append(0)
+      results.append(0)
+    }
+    for index in intervals {
+      starts.append(rules.firstKeys[index])
+      results.append(result)
+      if rules.lastKeys[index] < ClassifierKey.last {
+        starts.append(rules.lastKeys[index] + 1)
+        results.append(0)
+      }
     }
   }
 
+  /// The partition of several rules: halves are merged, so that many rules do not cost a square.
+  static func merged(
+    _ indices: ArraySlice<UInt32>, _ firstPlace: Int, _ rules: FlatRules
+  ) -> KeyPartition {
+    if indices.count == 1, let only = indices.first {
+      return KeyPartition(Int(only), firstPlace, rules)
+    }
+    let middle = indices.startIndex + indices.count / 2
+    return merge(
+      merged(indices[..<middle], firstPlace, rules), merged(indices[middle...], firstPlace, rules))
+  }
+
   /// A number by which equal partitions are found; where they collide they are compared.
-  var hash: Int {
+  ///
+  /// - Parameter start: where the partition begins in the arrays, of which it is the end.
+  static func hash(_ starts: [UInt32], _ results: [UInt32], from start: Int) -> UInt32 {
     var hash: UInt64 = 0
-    for (start, result) in zip(starts, results) {
-      let product = (hash ^ UInt64(start) << 32 ^ UInt64(result))
+    for index in start..<starts.count {
+      let product = (hash ^ UInt64(starts[index]) << 32 ^ UInt64(results[index]))
         .multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
       hash = product.high ^ product.low &+ 1
     }
-    return Int(truncatingIfNeeded: hash)
+    return UInt32(truncatingIfNeeded: hash ^ hash >> 32)
   }
 
   /// The partition in which the first rule of either decides.

@@ -13,7 +13,7 @@ struct PrefixTrieBuilder {
   private(set) var direct: [UInt32] = []
 
   /// A prefix with its address left-aligned in 128 bits.
-  private struct Entry {
+  struct Entry {
     var high: UInt64
     var low: UInt64
     var length: Int
@@ -25,6 +25,20 @@ struct PrefixTrieBuilder {
       low = address.family == .v4 ? 0 : address.low
       length = prefix.length
       self.value = value
+    }
+
+    init(_ pair: FlatRules.Pair, _ value: UInt32) {
+      high = pair.high
+      low = pair.low
+      length = Int(pair.length)
+      self.value = value
+    }
+
+    /// An enclosing prefix comes before those it encloses.
+    static func < (a: Entry, b: Entry) -> Bool {
+      if a.high != b.high { return a.high < b.high }
+      if a.low != b.low { return a.low < b.low }
+      return a.length < b.length
     }
 
     /// `count` bits of the address from bit `offset` on; zeros beyond its end.
@@ -45,8 +59,17 @@ struct PrefixTrieBuilder {
   ) throws(TableCompilerError) -> TableIndex {
     guard let family = prefixes.first?.prefix.family else { return .none }
     var entries = prefixes.map { Entry($0.prefix, $0.value) }
-    // An enclosing prefix comes before those it encloses.
-    entries.sort { ($0.high, $0.low, $0.length) < ($1.high, $1.low, $1.length) }
+    entries.sort(by: <)
+    return try add(sorted: entries, family)
+  }
+
+  /// Adds a trie of entries that are sorted already.
+  ///
+  /// - Complexity: O(n) in the entries.
+  mutating func add(
+    sorted entries: [Entry], _ family: IPFamily
+  ) throws(TableCompilerError) -> TableIndex {
+    if entries.isEmpty { return .none }
     var record = PrefixTrieRecord()
     record.addressBits = UInt8(family.bitWidth)
     var first = 0
@@ -60,14 +83,17 @@ struct PrefixTrieBuilder {
       inherited = entries[first].value
       first += 1
     }
-    let rest = entries[first...]
-    if let table = Self.directThresholds.first(where: { rest.count >= $0.prefixes }) {
-      record.directBits = UInt8(table.bits)
-      record.direct = addDirect(rest, depth: shared, bits: table.bits, inherited: inherited)
-    } else {
-      record.root = UInt32(nodes.count)
-      nodes.append(PrefixTrieNode())
-      fill(node: Int(record.root), rest, depth: shared, inherited: inherited)
+    let table = Self.directThresholds.first { entries.count - first >= $0.prefixes }
+    entries.withUnsafeBufferPointer { entries in
+      let rest = entries[first...]
+      if let table {
+        record.directBits = UInt8(table.bits)
+        record.direct = addDirect(rest, depth: shared, bits: table.bits, inherited: inherited)
+      } else {
+        record.root = UInt32(nodes.count)
+        nodes.append(PrefixTrieNode())
+        fill(node: Int(record.root), rest, depth: shared, inherited: inherited)
+      }
     }
     try checkCapacity()
     tries.append(record)
@@ -105,73 +131,116 @@ struct PrefixTrieBuilder {
     return shared
   }
 
+  /// Sorted entries, all of one trie.
+  private typealias Entries = Slice<UnsafeBufferPointer<Entry>>
+
+  /// A slot that longer entries divide, and where these end.
+  private struct Child {
+    var slot: UInt32
+    var start: Int
+    var end: Int
+  }
+
   /// Appends a direct table for the `bits` bits from `depth` on, and the nodes below it.
   private mutating func addDirect(
-    _ entries: ArraySlice<Entry>, depth: Int, bits: Int, inherited: UInt32
+    _ entries: Entries, depth: Int, bits: Int, inherited: UInt32
   ) -> UInt32 {
     let start = direct.count
-    let (slots, children) = expand(entries, depth: depth, bits: bits, inherited: inherited)
-    direct.append(contentsOf: slots.map { $0 == .none ? PrefixTrieSet.emptyEntry : $0 })
+    var children: [Child] = []
+    direct.append(contentsOf: repeatElement(inherited, count: 1 << bits))
+    direct.withUnsafeMutableBufferPointer { direct in
+      let slots = UnsafeMutableBufferPointer(rebasing: direct[start...])
+      Self.expand(entries, depth: depth, bits: bits, into: slots) { children.append($0) }
+    }
+    for slot in direct[start...].indices where direct[slot] == .none {
+      direct[slot] = PrefixTrieSet.emptyEntry
+    }
     for child in children {
       let node = nodes.count
+      let slot = start + Int(child.slot)
+      let value = direct[slot] == PrefixTrieSet.emptyEntry ? .none : direct[slot]
       nodes.append(PrefixTrieNode())
-      direct[start + child.slot] = UInt32(node) | PrefixTrieSet.nodeFlag
-      fill(node: node, child.entries, depth: depth + bits, inherited: slots[child.slot])
+      direct[slot] = UInt32(node) | PrefixTrieSet.nodeFlag
+      fill(
+        node: node, entries.base[child.start..<child.end], depth: depth + bits, inherited: value)
     }
     return UInt32(start)
   }
 
   /// Fills a node for the six bits from `depth` on, and the nodes below it.
-  private mutating func fill(
-    node: Int, _ entries: ArraySlice<Entry>, depth: Int, inherited: UInt32
-  ) {
-    let (slots, children) = expand(entries, depth: depth, bits: 6, inherited: inherited)
-    var record = PrefixTrieNode()
-    record.firstChild = UInt32(truncatingIfNeeded: nodes.count)
-    record.firstLeaf = UInt32(truncatingIfNeeded: values.count)
-    for child in children { record.children |= 1 << UInt64(child.slot) }
+  private mutating func fill(node: Int, _ entries: Entries, depth: Int, inherited: UInt32) {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { slots in
+      withUnsafeTemporaryAllocation(of: Child.self, capacity: 64) { children in
+        slots.initialize(repeating: inherited)
+        var childCount = 0
+        var record = PrefixTrieNode()
+        Self.expand(entries, depth: depth, bits: 6, into: slots) { child in
+          children.initializeElement(at: childCount, to: child)
+          childCount += 1
+          record.children |= 1 << UInt64(child.slot)
+        }
+        record.firstChild = UInt32(truncatingIfNeeded: nodes.count)
+        record.firstLeaf = UInt32(truncatingIfNeeded: values.count)
+        record.leaves = appendLeaves(slots, besides: record.children)
+        nodes[node] = record
+        let firstChild = nodes.count
+        nodes.append(contentsOf: repeatElement(PrefixTrieNode(), count: childCount))
+        for index in 0..<childCount {
+          let child = children[index]
+          fill(
+            node: firstChild + index, entries.base[child.start..<child.end], depth: depth + 6,
+            inherited: slots[Int(child.slot)])
+        }
+      }
+    }
+  }
+
+  /// Appends the value of each run of equal slots that are no children.
+  ///
+  /// - Returns: a bit for each slot where a run begins.
+  private mutating func appendLeaves(
+    _ slots: UnsafeMutableBufferPointer<UInt32>, besides children: UInt64
+  ) -> UInt64 {
+    var leaves: UInt64 = 0
+    var rest = ~children
     var previous: UInt32?
-    for (slot, value) in slots.enumerated()
-    where record.children >> UInt64(slot) & 1 == 0 && value != previous {
-      record.leaves |= 1 << UInt64(slot)
-      values.append(value)
-      previous = value
+    while rest != 0 {
+      let slot = rest.trailingZeroBitCount
+      rest &= rest &- 1
+      if slots[slot] == previous { continue }
+      leaves |= 1 << UInt64(slot)
+      values.append(slots[slot])
+      previous = slots[slot]
     }
-    nodes[node] = record
-    let firstChild = nodes.count
-    nodes.append(contentsOf: repeatElement(PrefixTrieNode(), count: children.count))
-    for (index, child) in children.enumerated() {
-      fill(
-        node: firstChild + index, child.entries, depth: depth + 6, inherited: slots[child.slot])
-    }
+    return leaves
   }
 
   /// Spreads entries over the slots that the `bits` bits from `depth` on make.
   ///
-  /// - Parameter entries: sorted; all longer than `depth`, with equal bits before it.
-  /// - Returns: the value of each slot by the entries that end here, and for each slot that longer
-  ///   entries divide, these entries.
-  private func expand(
-    _ entries: ArraySlice<Entry>, depth: Int, bits: Int, inherited: UInt32
-  ) -> (slots: [UInt32], children: [(slot: Int, entries: ArraySlice<Entry>)]) {
-    var slots = [UInt32](repeating: inherited, count: 1 << bits)
-    var children: [(slot: Int, entries: ArraySlice<Entry>)] = []
+  /// - Parameters:
+  ///   - entries: sorted; all longer than `depth`, with equal bits before it.
+  ///   - slots: filled with what the entries inherit; takes the value of each slot by the entries
+  ///     that end here.
+  ///   - divide: called for each slot that longer entries divide, in order.
+  private static func expand(
+    _ entries: Entries, depth: Int, bits: Int, into slots: UnsafeMutableBufferPointer<UInt32>,
+    _ divide: (Child) -> Void
+  ) {
+    let base = entries.base
     var index = entries.startIndex
     while index < entries.endIndex {
-      let entry = entries[index]
-      let slot = entry.bits(depth, bits)
+      let slot = base[index].bits(depth, bits)
       let start = index
+      let length = base[index].length
       index += 1
-      if entry.length <= depth + bits {
+      if length <= depth + bits {
         // Enclosing prefixes came first, so writing over them is right.
-        for covered in slot..<slot + 1 << (depth + bits - entry.length) {
-          slots[covered] = entry.value
-        }
+        let value = base[start].value
+        for covered in slot..<slot + 1 << (depth + bits - length) { slots[covered] = value }
         continue
       }
-      while index < entries.endIndex && entries[index].bits(depth, bits) == slot { index += 1 }
-      children.append((slot, entries[start..<index]))
+      while index < entries.endIndex && base[index].bits(depth, bits) == slot { index += 1 }
+      divide(Child(slot: UInt32(slot), start: start, end: index))
     }
-    return (slots, children)
   }
 }

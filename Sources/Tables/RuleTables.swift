@@ -45,12 +45,13 @@ public struct RuleTables: ~Copyable {
   public var routes = FlatArray<RouteRecord>()
   public var gateways = FlatArray<GatewayRecord>()
   public var peerings = FlatArray<PeeringRecord>()
+  /// Mappings of all generations; `addresses` leads to those of this one.
   public var mappings = FlatArray<MappingRecord>()
   /// Tunnel endpoints of other hosts, each with its header template.
   public var endpoints = FlatArray<EndpointRecord>()
 
   /// Where the addresses of each VPC live: NICs here and mappings.
-  public var addresses = AddressMap()
+  public var addresses = PagedAddressMap()
   /// VPC by VNI. Key: (0, VNI); value: index of `vpcs`.
   public var vnis = AddressMap()
   /// Gateways by VNI: key (0, VNI) to 1 when some gateway uses that VNI.
@@ -229,14 +230,40 @@ public struct RuleTables: ~Copyable {
   case local, gateway, peering, nic, blackhole
 }
 
-/// A route, without its prefix.
+/// A route, without its prefix: eight bytes, because there are a great many.
 @frozen public struct RouteRecord: BitwiseCopyable, Sendable, Equatable {
-  public var kind: RouteKind = .local
-  /// Index of `gateways`, `peerings` or `nics` as `kind` says.
-  public var target: TableIndex = .none
+  /// Kind in the upper three bits, target in the others.
+  @usableFromInline var bits: UInt32 = RouteRecord.targetMask
   /// The rule number of `TABLE/PREFIX`.
   public var rule: UInt32 = 0
+
+  /// Targets that a route can name: indices below this.
+  @inlinable public static var targetLimit: Int { Int(targetMask) }
+  @usableFromInline static var targetMask: UInt32 { 0x1FFF_FFFF }
+
+  /// The local route.
   public init() {}
+
+  /// - Parameter target: `none`, or below `targetLimit`.
+  public init(_ kind: RouteKind, _ target: TableIndex) {
+    bits = UInt32(kind.rawValue) &<< 29 | target & RouteRecord.targetMask
+  }
+
+  @inlinable public var kind: RouteKind {
+    switch bits &>> 29 {
+    case 1: .gateway
+    case 2: .peering
+    case 3: .nic
+    case 4: .blackhole
+    default: .local
+    }
+  }
+
+  /// Index of `gateways`, `peerings` or `nics` as `kind` says; `none` without one.
+  @inlinable public var target: TableIndex {
+    let target = bits & RouteRecord.targetMask
+    return target == RouteRecord.targetMask ? .none : target
+  }
 }
 
 /// An internet gateway and the tunnel to it.

@@ -15,7 +15,7 @@ public struct VPCModel: Sendable, Equatable {
   public var routeTables: [RouteTable] = []
   public var internetGateways: [InternetGateway] = []
   public var peerings: [Peering] = []
-  public var mappings: [Mapping] = []
+  public var mappings = SharedList<Mapping>()
   public var policy = Policy()
 
   public init() {}

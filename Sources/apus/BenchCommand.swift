@@ -18,6 +18,10 @@ struct BenchCommand: ParsableCommand {
       Example: the full pipeline with a thousand and a million flows
 
         apus bench pipeline --flows 1000 --flows 1000000
+
+      Example: a hundred changes a second for five minutes, and the memory before and after
+
+        apus bench push --rate 100 --seconds 300
       """)
 
   enum Name: String, CaseIterable, ExpressibleByArgument {
@@ -36,12 +40,21 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Runs; the median, minimum and maximum are shown.")
   var runs = 5
 
+  @Option(help: "Pushes a second, for `--seconds`: rules and mappings under load, and the memory.")
+  var rate: Int?
+
+  @Option(help: "How long `--rate` goes on.")
+  var seconds = 30
+
   @Flag(help: "Print a JSON list of results on standard output.")
   var json = false
 
   func validate() throws {
     guard runs > 0, packets > 0, flows.allSatisfy({ $0 > 0 && $0 <= 12_800_000 }) else {
       throw ValidationError("runs, packets and flows must be positive, flows at most 12800000")
+    }
+    guard rate.map({ 1...1_000 ~= $0 }) ?? true, 1...86_400 ~= seconds else {
+      throw ValidationError("the rate must be 1 to 1000, the seconds 1 to 86400")
     }
   }
 
@@ -72,10 +85,12 @@ struct BenchCommand: ParsableCommand {
       for result in try benchmark.run() { add(result) }
     }
     if chosen.contains(.push) {
-      for change in PushBenchmark.Change.allCases {
+      for change in rate == nil ? [PushBenchmark.Change.rule, .group, .mapping] : [.mixed] {
         var benchmark = PushBenchmark()
         benchmark.change = change
-        if change != .rule { benchmark.pushes = max(3, runs) }
+        benchmark.rate = rate
+        if change == .group { benchmark.pushes = max(3, runs) }
+        if let rate { benchmark.pushes = rate * seconds }
         for result in try benchmark.run() { add(result) }
       }
     }

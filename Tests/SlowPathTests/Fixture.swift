@@ -53,8 +53,9 @@ enum Fixture {
       nic("green", "c", .of("02:00:00:00:00:40"), ["10.9.0.10"]),
       nic("v6", "d", .of("02:00:00:00:00:50"), ["fd00:10:0:2::50"]),
     ]
-    model.mappings = ["10.0.2.99", "fd00:10:0:1::99"].map {
-      Mapping(vpc: "blue", address: .of($0), host: .of("192.0.2.2"), mac: remote)
+    for address in ["10.0.2.99", "fd00:10:0:1::99"] {
+      model.mappings.append(
+        Mapping(vpc: "blue", address: .of(address), host: .of("192.0.2.2"), mac: remote))
     }
     return model
   }

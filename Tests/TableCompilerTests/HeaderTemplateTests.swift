@@ -13,15 +13,25 @@ import Wire
     UInt32(bytes[offset]) << 8 | UInt32(bytes[offset + 1])
   }
 
+  /// The records of the model's mappings, in its order.
+  private func mappings(_ compiled: CompiledTables) -> [MappingRecord] {
+    compiled.model.mappings.compactMap { mapping in
+      guard let vpc = compiled.vpcIDs.firstIndex(of: mapping.vpc) else { return nil }
+      let found = compiled.tables.addresses.lookup(scope: UInt32(vpc), mapping.address)
+      return found == .none ? nil : compiled.tables.mappings[Location(bits: found).index]
+    }
+  }
+
   @Test func `each underlay address has one endpoint`() throws {
     let compiled = try TableCompiler.compile(exampleModel())
+    let mappings = mappings(compiled)
     #expect(compiled.tables.endpoints.count == 3)
-    #expect(compiled.tables.mappings[0].endpoint == compiled.tables.mappings[1].endpoint)
-    #expect(compiled.tables.mappings[2].vni == 200)
-    #expect(compiled.tables.mappings[2].mac == MACAddress(0x02_00_00_00_00_15))
+    #expect(mappings[0].endpoint == mappings[1].endpoint)
+    #expect(mappings[2].vni == 200)
+    #expect(mappings[2].mac == MACAddress(0x02_00_00_00_00_15))
     for (index, text) in [
-      (compiled.tables.mappings[0].endpoint, "192.0.2.2"),
-      (compiled.tables.mappings[2].endpoint, "192.0.2.3"),
+      (mappings[0].endpoint, "192.0.2.2"),
+      (mappings[2].endpoint, "192.0.2.3"),
       (compiled.tables.gateways[0].endpoint, "192.0.2.254"),
     ] {
       #expect(compiled.tables.endpoints[index].address == (try address(text)))
@@ -96,8 +106,7 @@ import Wire
     model.host = nil
     let compiled = try TableCompiler.compile(model)
     #expect(compiled.tables.endpoints.count == 0)
-    #expect(compiled.tables.mappings.count == 3)
-    #expect(compiled.tables.mappings[0].endpoint == .none)
+    #expect(mappings(compiled).map(\.endpoint) == [.none, .none, .none])
     #expect(compiled.tables.gateways[0].endpoint == .none)
   }
 

@@ -112,9 +112,13 @@ import Wire
     #expect(try location(0, "fd00:10:0:1::a") == Location(nic: 0).bits)
     #expect(try location(1, "10.9.1.10") == Location(nic: 1).bits)
     #expect(try location(1, "10.0.1.10") == .none)
-    #expect(try location(0, "10.0.2.20") == Location(mapping: 0).bits)
-    #expect(try location(0, "fd00:10:0:2::14") == Location(mapping: 1).bits)
-    #expect(try location(1, "10.9.2.20") == Location(mapping: 2).bits)
+    for (index, (vpc, text)) in [
+      (0, "10.0.2.20"), (0, "fd00:10:0:2::14"), (1, "10.9.2.20"),
+    ].enumerated() {
+      let found = Location(bits: try location(UInt32(vpc), text))
+      #expect(
+        found.isMapping && compiled.mapping(at: found.index) == compiled.model.mappings[index])
+    }
     #expect(try compiled.tables.publicAddresses.lookup(scope: 0, address("203.0.113.10")) == 0)
     #expect(try compiled.tables.publicAddresses.lookup(scope: 1, address("203.0.113.10")) == .none)
     #expect(compiled.tables.vnis.lookup(scope: 0, IPAddress(v4: 200)) == 1)

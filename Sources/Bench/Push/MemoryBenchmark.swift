@@ -60,7 +60,7 @@ public struct MemoryBenchmark {
   }
 
   /// proc(5): the second number of statm counts pages.
-  private static func residentBytes() -> Int {
+  static func residentBytes() -> Int {
     guard let file = fopen("/proc/self/statm", "r") else { return 0 }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 128)

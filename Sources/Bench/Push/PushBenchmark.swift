@@ -22,12 +22,17 @@ public struct PushBenchmark {
     case group
     /// One mapping among 1,000,000.
     case mapping
+    /// One rule among 100,000, and with every other push one mapping among 100,000 that moves.
+    case mixed
   }
 
   public var flows = 10_000
   public var change = Change.rule
   /// Pushes that are timed.
   public var pushes = 200
+
+  /// Pushes a second, for as long as `pushes` takes; nil for as fast as they go.
+  public var rate: Int?
 
   public init() {}
 
@@ -56,11 +61,15 @@ public struct PushBenchmark {
     let ticks = Self.ticksPerMicrosecond()
     let quiet = rate(signals, milliseconds: 500)
     let (sentBefore, began) = (signals.sent, apus_monotonic_time())
+    var resident: [Double] = []
     for push in 0..<pushes {
       let timing = try host.push(push, signals)
       samples.append(Double(timing.first - timing.start) / ticks)
       compiling.append(Double(timing.compiling) / 1_000)
-      if change == .rule { usleep(10_000) }
+      if push == min(100, pushes / 10) || push == pushes / 2 || push == pushes - 1 {
+        resident.append(Double(MemoryBenchmark.residentBytes()) / 1_048_576)
+      }
+      pause(after: push, since: began)
     }
     let busy =
       Double(signals.sent - sentBefore) * 1_000 / Double(apus_monotonic_time() - began)
@@ -68,7 +77,29 @@ public struct PushBenchmark {
     pthread_join(thread, nil)
     let lost = Double(signals.offered - signals.sent)
     host.close()
-    return results(samples, compiling, dip: 100 * (1 - busy / quiet), lost: lost, rate: quiet)
+    let measured = results(
+      samples, compiling, dip: 100 * (1 - busy / quiet), lost: lost, rate: quiet)
+    return rate == nil ? measured : measured + memory(resident)
+  }
+
+  /// Waits for the next push's time.
+  private func pause(after push: Int, since began: UInt64) {
+    guard let rate else {
+      if change == .rule { usleep(10_000) }
+      return
+    }
+    let due = began + UInt64(push + 1) * 1_000_000_000 / UInt64(rate)
+    let now = apus_monotonic_time()
+    if due > now { usleep(UInt32((due - now) / 1_000)) }
+  }
+
+  /// What the process has in memory after the first pushes, in the middle and at the end.
+  private func memory(_ resident: [Double]) -> [BenchmarkResult] {
+    zip(["start", "middle", "end"], resident).map { name, value in
+      BenchmarkResult(
+        name: "push-memory-\(name)", unit: "MB", samples: [value],
+        parameters: [("change", change.rawValue), ("pushes", "\(pushes)")])
+    }
   }
 
   private func results(
@@ -148,22 +179,32 @@ struct PushHost: ~Copyable {
     signals.awaited = UInt64(PushPorts.probePort + number & 1)
     let start = apus_tsc()
     let began = Self.processorTime()
+    var next = try compile()
+    let compiling = Self.processorTime() - began
+    // A worker that had no processor for a second did not take the tables up.
+    for attempt in 1... {
+      let tables = LiveTables(
+        rules: next.tables, portCount: 2, uplinkMAC: MACAddress(0x02AA_0000_0001))
+      tables.connect(port: 1, nic: 0)
+      shared.copyNextHops(to: tables)
+      if shared.publish(tables) { break }
+      precondition(attempt < 10, "the worker takes no tables up")
+      next = try compile()
+    }
+    while signals.seen == 0 { apus_pause() }
+    // As in the daemon, the generation before goes when the next one is in use.
+    compiled = next
+    return Timing(start: start, first: signals.seen, compiling: compiling)
+  }
+
+  /// The changed model as the next generation.
+  private func compile() throws(TableCompilerError) -> CompiledTables {
     var request = CompileRequest(
       generation: UInt32(truncatingIfNeeded: shared.nextGeneration), capacity: Self.capacity,
       previous: compiled)
     request.swept = shared.sweptGeneration
     request.cutsConnections = true
-    let next = try TableCompiler.compile(model.model, request)
-    let compiling = Self.processorTime() - began
-    let tables = LiveTables(
-      rules: next.tables, portCount: 2, uplinkMAC: MACAddress(0x02AA_0000_0001))
-    tables.connect(port: 1, nic: 0)
-    shared.copyNextHops(to: tables)
-    let isPublished = shared.publish(tables)
-    precondition(isPublished)
-    compiled = next
-    while signals.seen == 0 { apus_pause() }
-    return Timing(start: start, first: signals.seen, compiling: compiling)
+    return try TableCompiler.compile(model.model, request)
   }
 
   /// Nanoseconds that this thread has run: time that others took is not in it.
@@ -190,7 +231,7 @@ struct PushModel {
       Mapping(
         vpc: "vpc", address: PushPorts.probeDestination, host: IPAddress(v4: 0xC000_0210),
         mac: MACAddress(0x0200_0002_0000)))
-    let groups = kind == .rule ? 100 : 1
+    let groups = kind == .rule || kind == .mixed ? 100 : 1
     let rules = kind == .group ? 100_000 : 1_000
     for group in 0..<groups {
       let id = "many-\(group)"
@@ -199,8 +240,8 @@ struct PushModel {
           id: id, vpc: "vpc", ingress: [], egress: (0..<rules).map { Self.rule(id, $0, 0) }))
     }
     model.networkInterfaces[0].securityGroups.append("many-0")
-    if kind == .mapping {
-      for index in 0..<1_000_000 {
+    if kind == .mapping || kind == .mixed {
+      for index in 0..<(kind == .mixed ? 100_000 : 1_000_000) {
         model.mappings.append(
           Mapping(
             vpc: "vpc", address: IPAddress(v4: 0x0A10_0000 + UInt32(index)),
@@ -231,6 +272,10 @@ struct PushModel {
     if kind == .mapping {
       let last = model.mappings.count - 1
       model.mappings[last].mac = MACAddress(UInt64(0x0200_0200_0000 + number))
+    }
+    if kind == .mixed && number % 2 == 0 {
+      let mapping = model.mappings.remove(at: 1 + number * 37 % (model.mappings.count - 1))
+      model.mappings.append(mapping)
     }
     let port = UInt16(PushPorts.probePort + number & 1)
     model.securityGroups[1].egress[500] = SecurityGroupRule(

@@ -22,9 +22,12 @@ struct ServiceDesk {
   private let interfaces: [TableIndex: Int]
   private var composed: [UInt8] = []
 
-  /// - Complexity: linear in the size of the model.
+  /// - Complexity: linear in the size of the model without its mappings.
   init(_ compiled: CompiledTables) {
-    responder = ServiceResponder(model: compiled.model)
+    let mappings = compiled.mappings
+    responder = ServiceResponder(model: compiled.model) { vpc, address in
+      mappings.hardwareAddress(scope: vpc, address)
+    }
     routers = RouterAddresses.ofInterfaces(compiled.model)
     interfaces = Dictionary(
       uniqueKeysWithValues: compiled.model.networkInterfaces.indices.map {

@@ -66,9 +66,13 @@ struct ServiceTables {
   /// Bytes an inner IP packet may have on the way to other hosts.
   let mtu: Int
   private var hardwareAddresses: [VPCAddress: MACAddress] = [:]
+  /// Of mappings, when they are not in `hardwareAddresses`.
+  private let mapped: (@Sendable (Int, IPAddress) -> MACAddress?)?
 
-  /// - Complexity: linear in the size of the model.
-  init(_ model: VPCModel) {
+  /// - Parameter mapped: asked for the mappings; nil when they shall be taken from the model.
+  /// - Complexity: linear in the size of the model; without mappings that somebody else knows.
+  init(_ model: VPCModel, mapped: (@Sendable (Int, IPAddress) -> MACAddress?)?) {
+    self.mapped = mapped
     mtu = Self.pathMTU(model.host)
     let vpcs = Dictionary(
       zip(model.vpcs.map(\.id), model.vpcs.indices), uniquingKeysWith: { first, _ in first })
@@ -83,9 +87,11 @@ struct ServiceTables {
         routers: subnet.cidrs.map { $0.address.advanced(by: 1) },
         resolver: base?.address.advanced(by: 2))
     }
-    for mapping in model.mappings {
-      guard let vpc = vpcs[mapping.vpc] else { continue }
-      hardwareAddresses[VPCAddress(vpc: vpc, address: mapping.address)] = mapping.mac
+    if mapped == nil {
+      for mapping in model.mappings {
+        guard let vpc = vpcs[mapping.vpc] else { continue }
+        hardwareAddresses[VPCAddress(vpc: vpc, address: mapping.address)] = mapping.mac
+      }
     }
     for case let interface? in interfaces {
       for address in interface.addresses {
@@ -100,6 +106,7 @@ struct ServiceTables {
   func hardwareAddress(of address: IPAddress, for interface: ServiceInterface) -> MACAddress? {
     if interface.isRouter(address) { return .router }
     return hardwareAddresses[VPCAddress(vpc: interface.vpc, address: address)]
+      ?? mapped?(interface.vpc, address)
   }
 
   /// Encapsulation takes 50 bytes on an IPv4 underlay and 70 on IPv6: inner Ethernet, Geneve or

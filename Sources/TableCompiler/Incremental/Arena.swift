@@ -38,6 +38,10 @@ final class Arena<Element: BitwiseCopyable & Sendable>: Sendable {
     return Stored(arena: self, start: start, count: count)
   }
 
+  /// Where the last record in use ends, and how many free ranges are below: these tell whether
+  /// memory grows.
+  var extent: (end: Int, freeRanges: Int) { free.withLock { $0.extent } }
+
   fileprivate func give(back range: Range<Int>) {
     if !range.isEmpty { free.withLock { $0.give(back: range) } }
   }
@@ -55,6 +59,8 @@ private struct FreeRanges: Sendable {
   /// Free ranges below `end`, ascending, with used records between any two.
   private var ranges: [Range<Int>] = []
   private var end = 0
+
+  var extent: (end: Int, freeRanges: Int) { (end, ranges.count) }
 
   /// The start of a range that is taken now: of the smallest free one that is large enough.
   mutating func take(_ count: Int, capacity: Int) -> Int? {

@@ -29,20 +29,21 @@ struct PartDrafts {
   ) throws(TableCompilerError) {
     var knownGroups = PartLookup(previous?.groups ?? []) { $0.source.id }
     for (index, group) in model.securityGroups.enumerated() {
-      if let known = knownGroups.find(group.id, at: index), known.source == .group(group),
-        try peers.areUnchanged(known)
-      {
+      let known = knownGroups.find(group.id, at: index)
+      if let known, known.isOf(group), try peers.areUnchanged(known) {
         add(known, to: \.groups)
       } else {
-        add(try RuleDraft(group, peers: try peers.peers(of: group)), to: \.groups)
+        let peers = try peers.peers(of: group, after: known)
+        add(try RuleDraft(group, peers: peers, after: known), to: \.groups)
       }
     }
     var knownACLs = PartLookup(previous?.acls ?? []) { $0.source.id }
     for (index, acl) in model.networkACLs.enumerated() {
-      if let known = knownACLs.find(acl.id, at: index), known.source == .acl(acl) {
+      let known = knownACLs.find(acl.id, at: index)
+      if let known, known.isOf(acl) {
         add(known, to: \.acls)
       } else {
-        add(try RuleDraft(acl), to: \.acls)
+        add(try RuleDraft(acl, after: known), to: \.acls)
       }
     }
   }
@@ -113,12 +114,13 @@ struct PartDrafts {
     _ table: RouteTable?, _ vpc: VPC, _ known: RoutePart?, _ resolver: RouteResolver
   ) throws(TableCompilerError) {
     let targets = try resolver.targets(of: table, in: vpc)
-    if let known, known.table == table, known.targets == targets {
+    if let known, known.isOf(table), known.targets == targets {
       routes.append(.same(known))
       ruleCount += known.numbers.count
       return
     }
-    let draft = try RouteDraft(table, targets, id: table?.id ?? RoutePart.implicitID(vpc.id))
+    let id = table?.id ?? RoutePart.implicitID(vpc.id)
+    let draft = try RouteDraft(table, targets, id: id, after: known)
     routes.append(.new(draft))
     ruleCount += draft.names.count
     sizes = sizes + draft.sizes
@@ -191,34 +193,39 @@ struct RouteResolver {
   func targets(of table: RouteTable?, in vpc: VPC) throws(TableCompilerError) -> RouteTargets {
     var targets = RouteTargets()
     targets.local = vpc.cidrs
-    for route in table?.routes ?? [] {
-      if case .prefixList(let id) = route.destination, targets.lists[id] == nil {
+    let routes = table?.routes ?? []
+    var last: RouteTarget?
+    for index in routes.indices {
+      if case .prefixList(let id) = routes[index].destination, targets.lists[id] == nil {
         targets.lists[id] = model.prefixLists[Int(try names.prefixLists[id])].entries
       }
-      if targets.records[route.target] == nil {
-        targets.records[route.target] = try record(route.target)
-      }
+      let target = routes[index].target
+      if target == last { continue }
+      last = target
+      if targets.records[target] == nil { targets.records[target] = try record(target) }
     }
     return targets
   }
 
   private func record(_ target: RouteTarget) throws(TableCompilerError) -> RouteRecord {
-    var record = RouteRecord()
     switch target {
-    case .internetGateway(let id):
-      record.kind = .gateway
-      record.target = try names.gateways[id]
-    case .peering(let id):
-      record.kind = .peering
-      record.target = try names.peerings[id]
+    case .internetGateway(let id): return try record(.gateway, try names.gateways[id])
+    case .peering(let id): return try record(.peering, try names.peerings[id])
     case .networkInterface(let id):
-      record.kind = .nic
       let nic = model.networkInterfaces[Int(try names.interfaces[id])]
       let subnet = model.subnets[Int(try names.subnets[nic.subnet])]
-      record.target = interfaces[InterfaceKey(nic, subnet)] ?? .none
-    case .blackhole:
-      record.kind = .blackhole
+      return try record(.nic, interfaces[InterfaceKey(nic, subnet)] ?? .none)
+    case .blackhole: return RouteRecord(.blackhole, .none)
     }
-    return record
+  }
+
+  private func record(
+    _ kind: RouteKind, _ target: TableIndex
+  ) throws(TableCompilerError) -> RouteRecord {
+    if target != .none {
+      try TableCompilerError.check(
+        Int(target), of: "targets of routes", limit: RouteRecord.targetLimit - 1)
+    }
+    return RouteRecord(kind, target)
   }
 }

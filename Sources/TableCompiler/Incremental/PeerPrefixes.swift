@@ -37,17 +37,28 @@ struct PeerPrefixes: Sendable {
   }
 
   /// The prefixes of all that a group's rules name, by `RulePeer.key`.
-  func peers(of group: SecurityGroup) throws(TableCompilerError) -> [String: [IPPrefix]] {
+  ///
+  /// - Parameter known: the group before, whose rules are not looked into when they name nothing.
+  func peers(
+    of group: SecurityGroup, after known: RulePart?
+  ) throws(TableCompilerError) -> [String: [IPPrefix]] {
     var found: [String: [IPPrefix]] = [:]
-    for rule in group.ingress { try add(rule, to: &found) }
-    for rule in group.egress { try add(rule, to: &found) }
+    var before = SecurityGroup(id: "", vpc: "", ingress: [], egress: [])
+    if case .group(let group) = known?.source, known?.peers.isEmpty ?? false { before = group }
+    let bytes = MeaningfulBytes.ofSecurityGroupRule
+    for index in ChangedRange(before.ingress, group.ingress, bytes: bytes).new {
+      try add(group.ingress[index].peers, to: &found)
+    }
+    for index in ChangedRange(before.egress, group.egress, bytes: bytes).new {
+      try add(group.egress[index].peers, to: &found)
+    }
     return found
   }
 
   private func add(
-    _ rule: SecurityGroupRule, to found: inout [String: [IPPrefix]]
+    _ peers: [RulePeer], to found: inout [String: [IPPrefix]]
   ) throws(TableCompilerError) {
-    for peer in rule.peers {
+    for peer in peers {
       guard let key = peer.key, found[key] == nil else { continue }
       found[key] = try prefixes(peer)
     }

@@ -21,6 +21,9 @@ final class RoutePart: Sendable {
   let names: [String]
   let numbers: [UInt32]
   let record: RouteTableRecord
+  /// What the tries were built from, and the routes by their places, for the next generation.
+  let flat: FlatRules
+  let placed: [RouteRecord]
 
   private let routes: Stored<RouteRecord>
   private let tries: TrieImage
@@ -31,6 +34,8 @@ final class RoutePart: Sendable {
     table = draft.table
     targets = draft.targets
     names = draft.names
+    flat = draft.flat
+    placed = draft.routes
     self.numbers = numbers
     routes = try arenas.routes.reserve(draft.routes.count)
     routes.write(
@@ -44,6 +49,13 @@ final class RoutePart: Sendable {
     record.v4 = tries.index(record.v4)
     record.v6 = tries.index(record.v6)
     self.record = record
+  }
+
+  /// Whether the part is that of a table, as far as its own routes go.
+  func isOf(_ table: RouteTable?) -> Bool {
+    guard let table, let known = self.table else { return self.table == nil && table == nil }
+    return known.id == table.id && known.vpc == table.vpc
+      && ChangedRange.areSame(known.routes, table.routes)
   }
 
   /// What names the table of a VPC's subnets that have none: no table of a model.
@@ -62,18 +74,25 @@ struct RouteDraft {
   private(set) var routes = [RouteRecord()]
   private(set) var tries = PrefixTrieBuilder()
   private(set) var record = RouteTableRecord()
+  /// The prefixes of each of `routes`. Of one that several have, the first counts: local routes,
+  /// then CIDRs, then prefix lists.
+  private(set) var flat = FlatRules()
 
-  /// - Complexity: O(n log n) in the prefixes.
-  init(_ table: RouteTable?, _ targets: RouteTargets, id: String) throws(TableCompilerError) {
+  /// - Parameter known: the table before: of routes that are the same, nothing is sorted again.
+  /// - Complexity: O(n + m log m) in the prefixes, m of them of other routes than before.
+  init(
+    _ table: RouteTable?, _ targets: RouteTargets, id: String, after known: RoutePart?
+  ) throws(TableCompilerError) {
     self.id = id
     self.table = table
     self.targets = targets
-    var prefixes: [IPPrefix: TableIndex] = [:]
-    for prefix in targets.local { prefixes[prefix] = 0 }
-    if let table { try addRoutes(of: table, to: &prefixes) }
-    let entries = prefixes.map { (prefix: $0.key, value: $0.value) }
-    record.v4 = try tries.add(entries.filter { $0.prefix.family == .v4 })
-    record.v6 = try tries.add(entries.filter { $0.prefix.family == .v6 })
+    if let table, let known, let before = known.table, hasPlaces(of: known) {
+      follow(table, before, known)
+    } else {
+      make(table)
+    }
+    record.v4 = try tries.add(sorted: entries(.v4), .v4)
+    record.v6 = try tries.add(sorted: entries(.v6), .v6)
   }
 
   /// Room that the part takes in the arenas.
@@ -83,40 +102,90 @@ struct RouteDraft {
       values: tries.values.count, direct: tries.direct.count)
   }
 
-  /// Adds routes to prefixes that have none yet: local routes came before, CIDRs come before prefix
-  /// lists, and of one kind the first counts.
-  private mutating func addRoutes(
-    of table: RouteTable, to prefixes: inout [IPPrefix: TableIndex]
-  ) throws(TableCompilerError) {
-    for route in table.routes {
-      if case .cidr(let prefix) = route.destination {
-        try add(route, to: [prefix], of: table, in: &prefixes)
-      }
+  /// Each prefix once, with the first route that has it.
+  private func entries(_ family: IPFamily) -> [PrefixTrieBuilder.Entry] {
+    let pairs = flat.pairs(family)
+    var entries: [PrefixTrieBuilder.Entry] = []
+    entries.reserveCapacity(pairs.count)
+    for index in pairs.indices where index == 0 || !pairs[index].hasPrefix(of: pairs[index - 1]) {
+      entries.append(PrefixTrieBuilder.Entry(pairs[index], pairs[index].rule))
     }
-    for route in table.routes {
-      if case .prefixList(let id) = route.destination {
-        try add(route, to: targets.lists[id] ?? [], of: table, in: &prefixes)
-      }
-    }
+    return entries
   }
 
-  /// Adds the prefixes of a route. The rule has the route's own name, or one for each prefix, also
-  /// when a list holds them.
-  private mutating func add(
-    _ route: Route, to destinations: [IPPrefix], of table: RouteTable,
-    in prefixes: inout [IPPrefix: TableIndex]
-  ) throws(TableCompilerError) {
-    var named: TableIndex?
-    for prefix in destinations {
-      let index = named ?? UInt32(routes.count)
-      if named == nil {
-        names.append(route.id ?? "\(table.id)/\(prefix)")
-        var record = targets.records[route.target] ?? RouteRecord()
-        record.rule = UInt32(names.count)
-        routes.append(record)
-        if route.id != nil { named = index }
-      }
-      if prefixes[prefix] == nil { prefixes[prefix] = index }
+  // MARK: From nothing
+
+  private mutating func make(_ table: RouteTable?) {
+    var prefixes = [Self.rule(targets.local)]
+    for route in table?.routes ?? [] {
+      guard case .cidr(let prefix) = route.destination else { continue }
+      add(route, prefix, of: table)
+      prefixes.append(Self.rule([prefix]))
     }
+    for route in table?.routes ?? [] {
+      guard case .prefixList(let id) = route.destination, let list = targets.lists[id],
+        let first = list.first
+      else { continue }
+      // A route has its own name, or one for each prefix, also when a list holds them.
+      if route.id != nil {
+        add(route, first, of: table)
+        prefixes.append(Self.rule(list))
+        continue
+      }
+      for prefix in list {
+        add(route, prefix, of: table)
+        prefixes.append(Self.rule([prefix]))
+      }
+    }
+    flat.replace(0..<0, with: prefixes)
+  }
+
+  private static func rule(_ prefixes: [IPPrefix]) -> ClassifierRule {
+    ClassifierRule(allow: true, intervals: [], prefixes: prefixes)
+  }
+
+  private mutating func add(_ route: Route, _ prefix: IPPrefix, of table: RouteTable?) {
+    names.append(Self.name(route, prefix, table))
+    var record = targets.records[route.target] ?? RouteRecord()
+    record.rule = UInt32(names.count)
+    routes.append(record)
+  }
+
+  private static func name(_ route: Route, _ prefix: IPPrefix, _ table: RouteTable?) -> String {
+    route.id ?? "\(table?.id ?? "")/\(prefix)"
+  }
+
+  // MARK: From the generation before
+
+  /// Whether every route has the place after that of the route before it, here and there, and means
+  /// the same.
+  private func hasPlaces(of known: RoutePart) -> Bool {
+    known.id == id && known.targets.local == targets.local && known.targets.lists.isEmpty
+      && targets.lists.isEmpty
+      && known.targets.records.allSatisfy { target, record in
+        targets.records[target].map { $0 == record } ?? true
+      }
+  }
+
+  private mutating func follow(_ table: RouteTable, _ before: RouteTable, _ known: RoutePart) {
+    let changed = ChangedRange(before.routes, table.routes)
+    var newNames: [String] = []
+    var records: [RouteRecord] = []
+    var prefixes: [ClassifierRule] = []
+    for route in table.routes[changed.new] {
+      guard case .cidr(let prefix) = route.destination else { continue }
+      newNames.append(Self.name(route, prefix, table))
+      records.append(targets.records[route.target] ?? RouteRecord())
+      prefixes.append(Self.rule([prefix]))
+    }
+    names = changed.applied(to: known.names, newNames)
+    // The local route is the first.
+    let places = ChangedRange(
+      old: changed.old.lowerBound + 1..<changed.old.upperBound + 1,
+      new: changed.new.lowerBound + 1..<changed.new.upperBound + 1)
+    routes = places.applied(to: known.placed, records)
+    for place in routes.indices { routes[place].rule = UInt32(place) }
+    flat = known.flat
+    flat.replace(places.old, with: prefixes)
   }
 }

@@ -47,18 +47,24 @@ struct RuleNumbers: Sendable {
   mutating func assign(
     _ names: [String], after old: (names: [String], numbers: [UInt32]), generation: UInt32
   ) throws(TableCompilerError) -> [UInt32] {
-    var assigned = [UInt32](repeating: 0, count: names.count)
+    let changed = ChangedRange(old.names, names)
+    var assigned: [UInt32] = []
+    assigned.reserveCapacity(names.count)
+    assigned += old.numbers[..<changed.old.lowerBound]
+    assigned += repeatElement(0, count: changed.new.count)
+    assigned += old.numbers[changed.old.upperBound...]
     var missing: [Int] = []
     var leftover: [String: UInt32] = [:]
-    for index in 0..<max(names.count, old.names.count) {
-      let isThere = index < names.count
-      let wasThere = index < old.names.count
-      if isThere && wasThere && names[index] == old.names[index] {
-        assigned[index] = old.numbers[index]
+    for offset in 0..<max(changed.old.count, changed.new.count) {
+      let (index, before) = (changed.new.lowerBound + offset, changed.old.lowerBound + offset)
+      let isThere = index < changed.new.upperBound
+      let wasThere = before < changed.old.upperBound
+      if isThere && wasThere && names[index] == old.names[before] {
+        assigned[index] = old.numbers[before]
         continue
       }
       if isThere { missing.append(index) }
-      if wasThere { leftover[old.names[index]] = old.numbers[index] }
+      if wasThere { leftover[old.names[before]] = old.numbers[before] }
     }
     if !leftover.isEmpty {
       missing.removeAll { index in

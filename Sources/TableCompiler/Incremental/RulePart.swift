@@ -27,6 +27,9 @@ final class RulePart: Sendable {
   /// Of the ingress rules, then of the egress rules, in the order in which they are judged.
   let names: [String]
   let numbers: [UInt32]
+  /// What the classifiers were built from, for the next generation.
+  let ingress: FlatRules
+  let egress: FlatRules
 
   private let image: ClassifierImage
 
@@ -39,6 +42,8 @@ final class RulePart: Sendable {
     openBits = draft.openBits
     names = draft.names
     self.numbers = numbers
+    ingress = draft.ingress
+    egress = draft.egress
     image = try ClassifierImage(draft.classifiers, draft.tries, numbers: numbers, in: arenas)
     var indices = draft.indices
     indices.ingressV4 = image.index(indices.ingressV4)
@@ -49,6 +54,22 @@ final class RulePart: Sendable {
   }
 
   var byteCount: Int { image.byteCount }
+
+  /// Whether the part is that of a group, as far as its own rules go.
+  func isOf(_ group: SecurityGroup) -> Bool {
+    guard case .group(let known) = source else { return false }
+    return known.id == group.id && known.vpc == group.vpc
+      && ChangedRange.areSame(known.ingress, group.ingress, bytes: .ofSecurityGroupRule)
+      && ChangedRange.areSame(known.egress, group.egress, bytes: .ofSecurityGroupRule)
+  }
+
+  /// Whether the part is that of an ACL.
+  func isOf(_ acl: NetworkACL) -> Bool {
+    guard case .acl(let known) = source else { return false }
+    return known.id == acl.id && known.vpc == acl.vpc
+      && ChangedRange.areSame(known.ingress, acl.ingress)
+      && ChangedRange.areSame(known.egress, acl.egress)
+  }
 }
 
 extension RulePeer {

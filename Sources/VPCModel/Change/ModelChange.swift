@@ -147,11 +147,15 @@ struct ModelMerge {
     }
   }
 
-  private mutating func merge<Object: Equatable, Key: Hashable>(
-    _ list: WritableKeyPath<VPCModel, [Object]>, _ section: ModelSection,
+  private mutating func merge<List, Object: Equatable, Key: Hashable>(
+    _ list: WritableKeyPath<VPCModel, List>, _ section: ModelSection,
     key: (Object) -> Key, isCandidate: (Object) -> Bool, isGone: (Key) -> Bool,
     name: (Object) -> String, _ wrap: (Object) -> ModelObject
-  ) {
+  )
+  where
+    List: RangeReplaceableCollection & RandomAccessCollection & MutableCollection,
+    List.Element == Object, List.Index == Int
+  {
     let objects = wanted[keyPath: list]
     var left: [Key: Int] = [:]
     left.reserveCapacity(objects.count)
@@ -159,10 +163,10 @@ struct ModelMerge {
     var gone: [Int] = []
     let present = model[keyPath: list]
     var replaced: [(index: Int, object: Object)] = []
-    for index in present.indices where isCandidate(present[index]) {
-      let key = key(present[index])
+    for (index, object) in present.enumerated() where isCandidate(object) {
+      let key = key(object)
       if let position = left.removeValue(forKey: key) {
-        if objects[position] != present[index] { replaced.append((index, objects[position])) }
+        if objects[position] != object { replaced.append((index, objects[position])) }
       } else if isGone(key) {
         gone.append(index)
       }
