@@ -102,12 +102,13 @@ extension LiveWorker where IO: ~Copyable {
   @unsafe @inlinable @inline(__always)
   mutating func judge(_ count: Int, _ tables: UnsafePointer<LiveTables>) {
     if let observation = unsafe observation {
-      return unsafe judgeObserved(count, observation, tables)
+      unsafe judgeObserved(count, observation, tables)
+    } else {
+      // SAFETY: `count` is at most the burst's capacity.
+      unsafe engine.process(
+        UnsafeMutableBufferPointer(start: burst.pointer(0), count: count), tables.pointee.rules)
+      for slot in 0..<count { unsafe settle(slot, tables) }
     }
-    // SAFETY: `count` is at most the burst's capacity.
-    unsafe engine.process(
-      UnsafeMutableBufferPointer(start: burst.pointer(0), count: count), tables.pointee.rules)
-    for slot in 0..<count { unsafe settle(slot, tables) }
   }
 
   // MARK: Other workers
