@@ -67,8 +67,7 @@ struct MachinePortsTests {
       }
       try Self.detach(host)
       _ = await pings.end()
-      let counts = pings.statistics.split(whereSeparator: { !$0.isNumber }).compactMap { Int($0) }
-      #expect(counts.count > 1 && counts[0] == counts[1], "\(pings.statistics)")
+      #expect(pings.answers.count > 1_000 && pings.lost == 0, "\(pings.statistics)")
       let after = try await host.level()
       #expect(abs(after.brokerDescriptors - before.brokerDescriptors) <= 1, "\(before) \(after)")
       #expect(abs(after.dataPlaneDescriptors - before.dataPlaneDescriptors) <= 2)

@@ -33,6 +33,17 @@ final class PingGaps: Sendable {
       .map(String.init) ?? "unknown"
   }
 
+  /// Pings before the last answered one that have no answer, of fewer than 65,536: those that were
+  /// under way at the end are not lost.
+  var lost: Int {
+    let numbers = ping.output.split(separator: "\n").compactMap { line -> Int? in
+      guard line.contains("bytes from"), let start = line.range(of: "icmp_seq=")?.upperBound
+      else { return nil }
+      return Int(line[start...].prefix { $0.isNumber })
+    }
+    return (numbers.max() ?? 0) - Set(numbers).count
+  }
+
   static var now: Double { Date().timeIntervalSince1970 }
 
   /// Whether answers have come within the last half second.
