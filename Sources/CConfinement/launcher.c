@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,48 +53,23 @@ static ssize_t take(int socket, int *output) {
   return count;
 }
 
-static void serve(int socket, char *const arguments[]) {
+static void serve(int socket, void *arguments) {
+  // Programs that end are forgotten by the kernel.
+  struct sigaction ignore = {.sa_handler = SIG_IGN, .sa_flags = SA_NOCLDWAIT};
+  sigaction(SIGCHLD, &ignore, NULL);
   for (;;) {
     int output;
     ssize_t count = take(socket, &output);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) _exit(0);
+    if (count <= 0) return;
     int answer = output < 0 ? -EINVAL : spawn(arguments, output);
     if (output >= 0) close(output);
-    if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0) _exit(0);
+    if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0) return;
   }
 }
 
 int apus_launcher_start(char *const arguments[]) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return -errno;
-  pid_t child = fork();
-  if (child < 0) {
-    int error = errno;
-    close(ends[0]);
-    close(ends[1]);
-    return -error;
-  }
-  if (child > 0) {
-    close(ends[1]);
-    return ends[0];
-  }
-  prctl(PR_SET_NAME, "apus-launcher");
-  // The end of the data plane is the end of the stream; its signals are not for this process.
-  setsid();
-  sigset_t all;
-  sigfillset(&all);
-  sigprocmask(SIG_BLOCK, &all, NULL);
-  // Programs that end are forgotten by the kernel.
-  struct sigaction ignore = {.sa_handler = SIG_IGN, .sa_flags = SA_NOCLDWAIT};
-  sigaction(SIGCHLD, &ignore, NULL);
-  close_range(STDERR_FILENO + 1, (unsigned)ends[1] - 1, 0);
-  close_range((unsigned)ends[1] + 1, ~0U, 0);
-  close(STDIN_FILENO);
-  open("/dev/null", O_RDWR);
-  dup2(STDIN_FILENO, STDOUT_FILENO);
-  serve(ends[1], arguments);
-  return 0;
+  return apus_helper_start("apus-launcher", serve, (void *)arguments);
 }
 
 int apus_launcher_spawn(int launcher, int *output) {
