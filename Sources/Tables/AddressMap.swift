@@ -100,22 +100,6 @@ import Wire
     return .none
   }
 
-  /// The memory that a lookup reads first, or nil when the map has no key of the family.
-  @unsafe @inlinable
-  @_noLocks
-  public func prefetchAddress(scope: UInt32, _ address: IPAddress) -> UnsafeRawPointer? {
-    if address.family == .v4 {
-      guard v4Extent.buckets != 0 else { return nil }
-      let key = AddressMap.key(scope: scope, address)
-      let slot = AddressMap.firstSlot(AddressMap.hash(key, seed: seed), v4Extent)
-      return unsafe UnsafeRawPointer(v4.pointer(slot))
-    }
-    guard v6Extent.buckets != 0 else { return nil }
-    let hash = AddressMap.hash(scope: scope, high: address.high, low: address.low, seed: seed)
-    let slot = AddressMap.firstSlot(hash, v6Extent)
-    return unsafe UnsafeRawPointer(v6.pointer(slot))
-  }
-
   /// Scope and IPv4 address in one number.
   @inlinable @inline(__always)
   public static func key(scope: UInt32, _ address: IPAddress) -> UInt64 {

@@ -90,19 +90,4 @@ import Wire
     }
     withExtendedLifetime(memory) {}
   }
-
-  @Test func `the prefetched line is where the probe begins`() throws {
-    var builder = AddressMapBuilder()
-    builder.add(scope: 1, IPAddress(v4: 5), 10)
-    builder.add(scope: 1, IPAddress(v6: 0, 5), 11)
-    let memory = ImageMemory()
-    let map = try builder.finish(in: memory)
-    let v4 = try #require(map.prefetchAddress(scope: 1, IPAddress(v4: 5)))
-    #expect(v4.load(as: AddressSlotV4.self).value == 10)
-    #expect(UInt(bitPattern: v4) % 64 == 0)
-    let v6 = try #require(map.prefetchAddress(scope: 1, IPAddress(v6: 0, 5)))
-    #expect(v6.load(as: AddressSlotV6.self).value == 11)
-    #expect(AddressMap().prefetchAddress(scope: 1, IPAddress(v4: 5)) == nil)
-    withExtendedLifetime(memory) {}
-  }
 }
