@@ -1,6 +1,5 @@
 import Controller
 import Datapath
-import Dispatch
 import HostPlan
 import Live
 import TableCompiler
@@ -50,7 +49,7 @@ import Wire
     let plane: LiveDataPlane
     let traffic = QuietTraffic()
 
-    init(workers: Int = 1, nics: Int = 4, rules: Int = 100) throws {
+    private init(workers: Int, nics: Int, rules: Int) throws {
       var plan = HostPlan(
         runtime: .kernel, workers: WorkerPlan(cores: [Int?](repeating: nil, count: workers)),
         guests: guests)
@@ -63,16 +62,23 @@ import Wire
       server.begin(discardsWaiting: false)
     }
 
-    deinit {
-      // As the controller does before the host ends.
-      let (plane, isDone) = (plane, DispatchSemaphore(value: 0))
-      Task.detached {
-        await plane.endObservations()
-        isDone.signal()
+    /// Runs a host while the body does something with it. Nothing here waits by blocking a thread
+    /// of the concurrency pool, which has as many as the machine has processors.
+    static func with(
+      workers: Int = 1, nics: Int = 4, rules: Int = 100, _ body: (Running) async throws -> Void
+    ) async throws {
+      let host = try Running(workers: workers, nics: nics, rules: rules)
+      let result: Result<Void, any Error>
+      do {
+        result = .success(try await body(host))
+      } catch {
+        result = .failure(error)
       }
-      isDone.wait()
-      #expect(server.stop())
-      server.close()
+      // As the controller does before the host ends.
+      await host.plane.endObservations()
+      #expect(host.server.stop())
+      host.server.close()
+      try result.get()
     }
 
     func publish(_ model: VPCModel, _ generation: UInt64) async throws -> PublishReport {
@@ -96,138 +102,146 @@ import Wire
 
   @Test(arguments: [1, 2])
   func aModelIsPublished(workers: Int) async throws {
-    let host = try Running(workers: workers)
-    var model = Self.model()
-    model.networkInterfaces.append(Self.interface("eni-c", 12))
-    let report = try await host.publish(model, 17)
-    #expect(report.tableBytes > 0 && report.affectedConnections.isEmpty)
-    let counters = await host.plane.counters()
-    #expect(counters.generation == 17)
-    #expect(counters.interfaces.map(\.id) == ["eni-a", "eni-b", "eni-c"])
-    #expect(counters.workers.count == workers)
+    try await Running.with(workers: workers) { host in
+      var model = Self.model()
+      model.networkInterfaces.append(Self.interface("eni-c", 12))
+      let report = try await host.publish(model, 17)
+      #expect(report.tableBytes > 0 && report.affectedConnections.isEmpty)
+      let counters = await host.plane.counters()
+      #expect(counters.generation == 17)
+      #expect(counters.interfaces.map(\.id) == ["eni-a", "eni-b", "eni-c"])
+      #expect(counters.workers.count == workers)
+    }
   }
 
   @Test func packetsAreJudgedByThePublishedModel() async throws {
-    let host = try Running()
-    try await host.send(5)
-    var model = Self.model()
-    model.securityGroups[0].egress = [Self.rule("other", port: 8)]
-    model.policy.onRuleChange = .cut
-    let report = try await host.publish(model, 2)
-    #expect(report.affectedConnections == ["eni-a": 1])
-    try await host.send(3)
-    let counters = await host.plane.counters()
-    #expect(counters.interfaces[0].dropsByReason["sg.egress"] == 3)
-    #expect(counters.interfaces[0].values["packets_out"] == 5)
-    #expect(counters.interfaces[0].connections == 0)
-    #expect(counters.ruleHits["out"] == nil)
+    try await Running.with { host in
+      try await host.send(5)
+      var model = Self.model()
+      model.securityGroups[0].egress = [Self.rule("other", port: 8)]
+      model.policy.onRuleChange = .cut
+      let report = try await host.publish(model, 2)
+      #expect(report.affectedConnections == ["eni-a": 1])
+      try await host.send(3)
+      let counters = await host.plane.counters()
+      #expect(counters.interfaces[0].dropsByReason["sg.egress"] == 3)
+      #expect(counters.interfaces[0].values["packets_out"] == 5)
+      #expect(counters.interfaces[0].connections == 0)
+      #expect(counters.ruleHits["out"] == nil)
+    }
   }
 
   @Test func keptConnectionsAreCountedAndListed() async throws {
-    let host = try Running()
-    try await host.send(5)
-    #expect(await host.plane.counters().ruleHits == ["out": 5])
-    let all = await host.plane.connections(ConnectionFilter(), limit: 10)
-    #expect(Set(all.connections.map(\.networkInterface)) == ["eni-a", "eni-b"])
-    #expect(all.connections.allSatisfy { $0.packets == 5 && $0.state == "udp" } && !all.isCut)
-    var filter = ConnectionFilter()
-    filter.networkInterface = "eni-a"
-    filter.address = "10.0.0.11"
-    filter.port = 7
-    filter.protocolNumber = 17
-    let one = await host.plane.connections(filter, limit: 10)
-    #expect(one.connections.map(\.rule) == ["out"])
-    #expect(one.connections.first?.remoteAddress == "10.0.0.11")
-    #expect(one.connections.first?.localPort == 4_000)
-    filter.port = 8
-    #expect(await host.plane.connections(filter, limit: 10).connections.isEmpty)
-    let cut = await host.plane.connections(ConnectionFilter(), limit: 1)
-    #expect(cut.connections.count == 1 && cut.isCut)
+    try await Running.with { host in
+      try await host.send(5)
+      #expect(await host.plane.counters().ruleHits == ["out": 5])
+      let all = await host.plane.connections(ConnectionFilter(), limit: 10)
+      #expect(Set(all.connections.map(\.networkInterface)) == ["eni-a", "eni-b"])
+      #expect(all.connections.allSatisfy { $0.packets == 5 && $0.state == "udp" } && !all.isCut)
+      var filter = ConnectionFilter()
+      filter.networkInterface = "eni-a"
+      filter.address = "10.0.0.11"
+      filter.port = 7
+      filter.protocolNumber = 17
+      let one = await host.plane.connections(filter, limit: 10)
+      #expect(one.connections.map(\.rule) == ["out"])
+      #expect(one.connections.first?.remoteAddress == "10.0.0.11")
+      #expect(one.connections.first?.localPort == 4_000)
+      filter.port = 8
+      #expect(await host.plane.connections(filter, limit: 10).connections.isEmpty)
+      let cut = await host.plane.connections(ConnectionFilter(), limit: 1)
+      #expect(cut.connections.count == 1 && cut.isCut)
 
-    var model = Self.model()
-    model.securityGroups[0].egress = []
-    let state = PublishedState(generation: 2, model: model, ports: host.guests)
-    let preview = try await host.plane.preview(state)
-    #expect(preview.affectedConnections == ["eni-a": 1])
-    _ = try await host.plane.publish(state)
-    try await host.send(2)
-    #expect(await host.plane.counters().interfaces[0].values["packets_out"] == 7)
+      var model = Self.model()
+      model.securityGroups[0].egress = []
+      let state = PublishedState(generation: 2, model: model, ports: host.guests)
+      let preview = try await host.plane.preview(state)
+      #expect(preview.affectedConnections == ["eni-a": 1])
+      _ = try await host.plane.publish(state)
+      try await host.send(2)
+      #expect(await host.plane.counters().interfaces[0].values["packets_out"] == 7)
+    }
   }
 
   @Test func questionsWaitForEachOther() async throws {
-    let host = try Running(workers: 2)
-    try await host.send(5)
-    let plane = host.plane
-    let counts = await withTaskGroup(of: Int.self) { group in
-      for _ in 0..<20 {
-        group.addTask {
-          await plane.connections(ConnectionFilter(), limit: 10).connections.count
+    try await Running.with(workers: 2) { host in
+      try await host.send(5)
+      let plane = host.plane
+      let counts = await withTaskGroup(of: Int.self) { group in
+        for _ in 0..<20 {
+          group.addTask {
+            await plane.connections(ConnectionFilter(), limit: 10).connections.count
+          }
         }
+        return await group.reduce(into: []) { $0.append($1) }
       }
-      return await group.reduce(into: []) { $0.append($1) }
+      #expect(counts == [Int](repeating: 2, count: 20))
     }
-    #expect(counts == [Int](repeating: 2, count: 20))
   }
 
   @Test func whatCannotChangeIsRefused() async throws {
-    let host = try Running(nics: 2, rules: 3)
-    var model = Self.model()
-    model.host = Host(
-      address: IPAddress(v4: 1), mac: MACAddress(1), gatewayMAC: MACAddress(2))
-    await #expect(throws: DataPlaneError.fixed(what: "host.address")) {
-      _ = try await host.publish(model, 2)
+    try await Running.with(nics: 2, rules: 3) { host in
+      var model = Self.model()
+      model.host = Host(
+        address: IPAddress(v4: 1), mac: MACAddress(1), gatewayMAC: MACAddress(2))
+      await #expect(throws: DataPlaneError.fixed(what: "host.address")) {
+        _ = try await host.publish(model, 2)
+      }
+      model = Self.model()
+      model.networkInterfaces.append(Self.interface("eni-c", 12))
+      await #expect(throws: DataPlaneError.full(what: "network interfaces", limit: 2, asked: 3)) {
+        _ = try await host.publish(model, 2)
+      }
+      model = Self.model()
+      model.securityGroups[0].ingress += [Self.rule("x", port: 1), Self.rule("y", port: 2)]
+      await #expect(throws: DataPlaneError.full(what: "rules", limit: 3, asked: 4)) {
+        _ = try await host.publish(model, 2)
+      }
+      #expect(await host.plane.counters().generation == 0)
     }
-    model = Self.model()
-    model.networkInterfaces.append(Self.interface("eni-c", 12))
-    await #expect(throws: DataPlaneError.full(what: "network interfaces", limit: 2, asked: 3)) {
-      _ = try await host.publish(model, 2)
-    }
-    model = Self.model()
-    model.securityGroups[0].ingress += [Self.rule("x", port: 1), Self.rule("y", port: 2)]
-    await #expect(throws: DataPlaneError.full(what: "rules", limit: 3, asked: 4)) {
-      _ = try await host.publish(model, 2)
-    }
-    #expect(await host.plane.counters().generation == 0)
   }
 
   @Test func anInterfaceTakesTheNumberOfOneThatWent() async throws {
-    let host = try Running(workers: 2, nics: 2)
-    try await host.send(5)
-    var model = Self.model()
-    model.networkInterfaces.removeFirst()
-    _ = try await host.publish(model, 2)
-    model.networkInterfaces.append(Self.interface("eni-c", 12))
-    _ = try await host.publish(model, 3)
-    try await Task.sleep(for: .milliseconds(100))
-    let counters = await host.plane.counters()
-    #expect(host.server.inUse.current.slot(ofInterface: "eni-c") == 0)
-    #expect(counters.interfaces.map(\.id) == ["eni-b", "eni-c"])
-    #expect(counters.interfaces[1].connections == 0)
-    #expect(counters.interfaces[1].values["packets_out"] == 0)
-    #expect(counters.interfaces[0].values["packets_in"] == 5)
+    try await Running.with(workers: 2, nics: 2) { host in
+      try await host.send(5)
+      var model = Self.model()
+      model.networkInterfaces.removeFirst()
+      _ = try await host.publish(model, 2)
+      model.networkInterfaces.append(Self.interface("eni-c", 12))
+      _ = try await host.publish(model, 3)
+      try await Task.sleep(for: .milliseconds(100))
+      let counters = await host.plane.counters()
+      #expect(host.server.inUse.current.slot(ofInterface: "eni-c") == 0)
+      #expect(counters.interfaces.map(\.id) == ["eni-b", "eni-c"])
+      #expect(counters.interfaces[1].connections == 0)
+      #expect(counters.interfaces[1].values["packets_out"] == 0)
+      #expect(counters.interfaces[0].values["packets_in"] == 5)
+    }
   }
 
   @Test func nothingIsPublishedAfterTheEnd() async throws {
-    let host = try Running()
-    #expect(host.server.stop())
-    await #expect(throws: DataPlaneError.self) { _ = try await host.publish(Self.model(), 2) }
+    try await Running.with { host in
+      #expect(host.server.stop())
+      await #expect(throws: DataPlaneError.self) { _ = try await host.publish(Self.model(), 2) }
+    }
   }
 
   @Test func manyPublicationsUnderTraffic() async throws {
-    let host = try Running(workers: 2)
-    for generation in 1...100 {
-      var model = Self.model()
-      model.securityGroups[0].ingress.append(
-        Self.rule("\(generation % 3)", port: UInt16(generation)))
-      if generation % 4 == 0 { model.networkInterfaces.removeLast() }
-      host.traffic.offer(3)
-      host.server.shared.wakeAll()
-      _ = try await host.publish(model, UInt64(generation))
+    try await Running.with(workers: 2) { host in
+      for generation in 1...100 {
+        var model = Self.model()
+        model.securityGroups[0].ingress.append(
+          Self.rule("\(generation % 3)", port: UInt16(generation)))
+        if generation % 4 == 0 { model.networkInterfaces.removeLast() }
+        host.traffic.offer(3)
+        host.server.shared.wakeAll()
+        _ = try await host.publish(model, UInt64(generation))
+      }
+      let counters = host.server.shared.counters
+      for _ in 0..<5_000 where counters.total(.received) < 300 {
+        try await Task.sleep(for: .milliseconds(1))
+      }
+      #expect(counters.total(.received) == 300)
     }
-    let counters = host.server.shared.counters
-    for _ in 0..<5_000 where counters.total(.received) < 300 {
-      try await Task.sleep(for: .milliseconds(1))
-    }
-    #expect(counters.total(.received) == 300)
   }
 }
