@@ -3,17 +3,13 @@ import Wire
 
 /// Builds the tries of a `PrefixTrieSet`, one after the other, into one image.
 struct PrefixTrieBuilder {
-  /// Prefixes from which on a trie begins with a table that 16 or 18 bits index. The tables take
-  /// 256 KiB and 1 MiB, so a prefix never pays more than 128 bytes for its share.
-  static let directThresholds: [(prefixes: Int, bits: Int)] = [(65_536, 18), (2_048, 16)]
-
   private(set) var tries: [PrefixTrieRecord] = []
   private(set) var nodes: [PrefixTrieNode] = []
   private(set) var values: [UInt32] = []
   private(set) var direct: [UInt32] = []
 
   /// A prefix with its address left-aligned in 128 bits.
-  struct Entry {
+  struct Entry: PrefixEntry {
     var high: UInt64
     var low: UInt64
     var length: Int
@@ -24,6 +20,14 @@ struct PrefixTrieBuilder {
       high = address.family == .v4 ? address.low << 32 : address.high
       low = address.family == .v4 ? 0 : address.low
       length = prefix.length
+      self.value = value
+    }
+
+    /// The prefix of something else.
+    init(_ other: some PrefixEntry, _ value: UInt32) {
+      high = other.high
+      low = other.low
+      length = other.length
       self.value = value
     }
 
@@ -39,12 +43,6 @@ struct PrefixTrieBuilder {
       if a.high != b.high { return a.high < b.high }
       if a.low != b.low { return a.low < b.low }
       return a.length < b.length
-    }
-
-    /// `count` bits of the address from bit `offset` on; zeros beyond its end.
-    func bits(_ offset: Int, _ count: Int) -> Int {
-      let upper = offset >= 64 ? low << (offset - 64) : high << offset | low >> (64 - offset)
-      return Int(truncatingIfNeeded: upper >> (64 - count))
     }
   }
 
@@ -70,29 +68,17 @@ struct PrefixTrieBuilder {
     sorted entries: [Entry], _ family: IPFamily
   ) throws(TableCompilerError) -> TableIndex {
     if entries.isEmpty { return .none }
-    var record = PrefixTrieRecord()
-    record.addressBits = UInt8(family.bitWidth)
-    var first = 0
-    if entries[0].length == 0 {
-      record.outside = entries[0].value
-      first = 1
-    }
-    let shared = share(entries[first...], in: &record)
-    var inherited = record.outside
-    if first < entries.count && entries[first].length == shared {
-      inherited = entries[first].value
-      first += 1
-    }
-    let table = Self.directThresholds.first { entries.count - first >= $0.prefixes }
+    let layout = TrieLayout(entries, family)
+    var record = layout.record
+    if layout.hasOutside { record.outside = entries[0].value }
+    let inherited = layout.hasShared ? entries[layout.first - 1].value : record.outside
     entries.withUnsafeBufferPointer { entries in
-      let rest = entries[first...]
-      if let table {
-        record.directBits = UInt8(table.bits)
-        record.direct = addDirect(rest, depth: shared, bits: table.bits, inherited: inherited)
+      let rest = entries[layout.first...]
+      if layout.directBits > 0 {
+        record.direct = addDirect(
+          rest, depth: layout.depth, bits: layout.directBits, inherited: inherited)
       } else {
-        record.root = UInt32(nodes.count)
-        nodes.append(PrefixTrieNode())
-        fill(node: Int(record.root), rest, depth: shared, inherited: inherited)
+        record.root = addNode(rest, depth: layout.depth, inherited: inherited)
       }
     }
     try checkCapacity()
@@ -114,25 +100,8 @@ struct PrefixTrieBuilder {
     try TableCompilerError.check(direct.count, of: "entries of direct tables", limit: limit)
   }
 
-  /// Notes the leading bits that all entries share, and returns their count.
-  private func share(_ entries: ArraySlice<Entry>, in record: inout PrefixTrieRecord) -> Int {
-    guard let first = entries.first, let last = entries.last else { return 0 }
-    var shared = (first.high ^ last.high).leadingZeroBitCount
-    if shared == 64 { shared += (first.low ^ last.low).leadingZeroBitCount }
-    // At most 127, the largest shift that the lookup knows.
-    shared = min(shared, 127)
-    for entry in entries { shared = min(shared, entry.length) }
-    let mask = IPPrefix.mask(family: .v6, length: shared)
-    record.maskHigh = mask.high
-    record.maskLow = mask.low
-    record.sharedHigh = first.high & mask.high
-    record.sharedLow = first.low & mask.low
-    record.sharedBits = UInt8(shared)
-    return shared
-  }
-
   /// Sorted entries, all of one trie.
-  private typealias Entries = Slice<UnsafeBufferPointer<Entry>>
+  typealias Entries = Slice<UnsafeBufferPointer<Entry>>
 
   /// A slot that longer entries divide, and where these end.
   private struct Child {
@@ -156,15 +125,23 @@ struct PrefixTrieBuilder {
       direct[slot] = PrefixTrieSet.emptyEntry
     }
     for child in children {
-      let node = nodes.count
       let slot = start + Int(child.slot)
       let value = direct[slot] == PrefixTrieSet.emptyEntry ? .none : direct[slot]
-      nodes.append(PrefixTrieNode())
-      direct[slot] = UInt32(node) | PrefixTrieSet.nodeFlag
-      fill(
-        node: node, entries.base[child.start..<child.end], depth: depth + bits, inherited: value)
+      let below = entries.base[child.start..<child.end]
+      direct[slot] =
+        addNode(below, depth: depth + bits, inherited: value) | PrefixTrieSet.nodeFlag
     }
     return UInt32(start)
+  }
+
+  /// Appends a node for the six bits from `depth` on, and the nodes below it.
+  ///
+  /// - Returns: its index.
+  mutating func addNode(_ entries: Entries, depth: Int, inherited: UInt32) -> UInt32 {
+    let node = nodes.count
+    nodes.append(PrefixTrieNode())
+    fill(node: node, entries, depth: depth, inherited: inherited)
+    return UInt32(node)
   }
 
   /// Fills a node for the six bits from `depth` on, and the nodes below it.

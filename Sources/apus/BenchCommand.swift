@@ -85,7 +85,7 @@ struct BenchCommand: ParsableCommand {
       for result in try benchmark.run() { add(result) }
     }
     if chosen.contains(.push) {
-      for change in rate == nil ? [PushBenchmark.Change.rule, .group, .mapping] : [.mixed] {
+      for change in rate == nil ? [PushBenchmark.Change.rule, .group, .mapping, .route] : [.mixed] {
         var benchmark = PushBenchmark()
         benchmark.change = change
         benchmark.rate = rate

@@ -22,6 +22,8 @@ public struct PushBenchmark {
     case group
     /// One mapping among 1,000,000.
     case mapping
+    /// One route among 100,000, beside a rule of a group of 1,000.
+    case route
     /// One rule among 100,000, and with every other push one mapping among 100,000 that moves.
     case mixed
   }
@@ -74,7 +76,7 @@ public struct PushBenchmark {
       if rate != nil {
         pause(after: push, since: began.time)
       } else {
-        dips.append(dip(since: start, signals))
+        if let dip = dip(since: start, signals) { dips.append(dip) }
       }
     }
     if rate != nil {
@@ -105,13 +107,14 @@ public struct PushBenchmark {
 
   /// How many hundredths of the rate a push took: in the push and what is left of the 10 ms since
   /// it began, against 10 ms after them. One beside the other, because the machine's own speed
-  /// changes by more within a second.
-  private func dip(since start: Moment, _ signals: PushSignals) -> Double {
+  /// changes by more within a second. Nil when the worker had no processor in these.
+  private func dip(since start: Moment, _ signals: PushSignals) -> Double? {
     let passed = apus_monotonic_time() - start.time
     if passed < 10_000_000 { usleep(UInt32(10_000_000 - passed) / 1_000) }
     let middle = Moment(signals)
     usleep(10_000)
-    return 100 * (1 - middle.rate(since: start) / Moment(signals).rate(since: middle))
+    let after = Moment(signals).rate(since: middle)
+    return after > 0 ? 100 * (1 - middle.rate(since: start) / after) : nil
   }
 
   /// Waits for the next push's time.
@@ -268,6 +271,9 @@ struct PushModel {
           id: id, vpc: "vpc", ingress: [], egress: (0..<rules).map { Self.rule(id, $0, 0) }))
     }
     model.networkInterfaces[0].securityGroups.append("many-0")
+    if kind == .route {
+      model.routeTables[0].routes = (0..<100_000).map { Self.route($0, isChanged: false) }
+    }
     if kind == .mapping || kind == .mixed {
       for index in 0..<(kind == .mixed ? 100_000 : 1_000_000) {
         model.mappings.append(
@@ -290,6 +296,13 @@ struct PushModel {
       peers: [.cidr(prefix)])
   }
 
+  /// A route for addresses that no frame is sent to.
+  private static func route(_ index: Int, isChanged: Bool) -> Route {
+    let address = IPAddress(v4: 0x2000_0000 + UInt32(index) << 9)
+    return Route(
+      destination: .cidr(IPPrefix(address, length: isChanged ? 25 : 24)), target: .blackhole)
+  }
+
   /// Lets probes to another port pass, and changes what the benchmark is about.
   mutating func change(_ number: Int) {
     if kind == .group {
@@ -300,6 +313,10 @@ struct PushModel {
     if kind == .mapping {
       let last = model.mappings.count - 1
       model.mappings[last].mac = MACAddress(UInt64(0x0200_0200_0000 + number))
+    }
+    if kind == .route {
+      let index = number * 37 % model.routeTables[0].routes.count
+      model.routeTables[0].routes[index] = Self.route(index, isChanged: true)
     }
     if kind == .mixed && number % 2 == 0 {
       let mapping = model.mappings.remove(at: 1 + number * 37 % (model.mappings.count - 1))

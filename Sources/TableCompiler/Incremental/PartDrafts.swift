@@ -120,7 +120,7 @@ struct PartDrafts {
       return
     }
     let id = table?.id ?? RoutePart.implicitID(vpc.id)
-    let draft = try RouteDraft(table, targets, id: id, after: known)
+    let draft = RouteDraft(table, targets, id: id, after: known)
     routes.append(.new(draft))
     ruleCount += draft.names.count
     sizes = sizes + draft.sizes
@@ -143,7 +143,7 @@ struct PartDrafts {
         leftover.remove(draft.id, at: index)
         let assigned = try numbers.assign(
           draft.names, after: (old?.names ?? [], old?.numbers ?? []), generation: generation)
-        parts.append(try RoutePart(draft, numbers: assigned, in: arenas))
+        parts.append(try RoutePart(draft, numbers: assigned, in: arenas, after: old))
       }
     }
     for part in leftover.rest { numbers.retire(part.numbers, generation: generation) }

@@ -25,11 +25,15 @@ final class RoutePart: Sendable {
   let flat: FlatRules
   let placed: [RouteRecord]
 
-  private let routes: Stored<RouteRecord>
-  private let tries: TrieImage
+  let v4: RouteTrie?
+  let v6: RouteTrie?
 
-  /// - Parameter numbers: of the rules, in the order of `draft.names`.
-  init(_ draft: RouteDraft, numbers: [UInt32], in arenas: TableArenas) throws(TableCompilerError) {
+  /// - Parameters:
+  ///   - numbers: of the rules, in the order of `draft.names`.
+  ///   - previous: the table before, whose pieces are taken where they are the same.
+  init(
+    _ draft: RouteDraft, numbers: [UInt32], in arenas: TableArenas, after previous: RoutePart?
+  ) throws(TableCompilerError) {
     id = draft.id
     table = draft.table
     targets = draft.targets
@@ -37,17 +41,11 @@ final class RoutePart: Sendable {
     flat = draft.flat
     placed = draft.routes
     self.numbers = numbers
-    routes = try arenas.routes.reserve(draft.routes.count)
-    routes.write(
-      draft.routes.map { route in
-        var route = route
-        if route.rule != 0 { route.rule = numbers[Int(route.rule) - 1] }
-        return route
-      })
-    tries = try TrieImage(draft.tries, adding: routes.start, in: arenas)
-    var record = draft.record
-    record.v4 = tries.index(record.v4)
-    record.v6 = tries.index(record.v6)
+    v4 = try RouteTrie(draft.placed(.v4, numbers), .v4, in: arenas, after: previous?.v4)
+    v6 = try RouteTrie(draft.placed(.v6, numbers), .v6, in: arenas, after: previous?.v6)
+    var record = RouteTableRecord()
+    record.v4 = v4?.index ?? .none
+    record.v6 = v6?.index ?? .none
     self.record = record
   }
 
@@ -61,7 +59,7 @@ final class RoutePart: Sendable {
   /// What names the table of a VPC's subnets that have none: no table of a model.
   static func implicitID(_ vpc: String) -> String { "vpc " + vpc }
 
-  var byteCount: Int { routes.byteCount + tries.byteCount }
+  var byteCount: Int { (v4?.byteCount ?? 0) + (v6?.byteCount ?? 0) }
 }
 
 /// A route table, not in the arenas yet; rules are named by their places from 1.
@@ -72,8 +70,6 @@ struct RouteDraft {
   private(set) var names: [String] = []
   /// The local route comes first.
   private(set) var routes = [RouteRecord()]
-  private(set) var tries = PrefixTrieBuilder()
-  private(set) var record = RouteTableRecord()
   /// The prefixes of each of `routes`. Of one that several have, the first counts: local routes,
   /// then CIDRs, then prefix lists.
   private(set) var flat = FlatRules()
@@ -82,7 +78,7 @@ struct RouteDraft {
   /// - Complexity: O(n + m log m) in the prefixes, m of them of other routes than before.
   init(
     _ table: RouteTable?, _ targets: RouteTargets, id: String, after known: RoutePart?
-  ) throws(TableCompilerError) {
+  ) {
     self.id = id
     self.table = table
     self.targets = targets
@@ -91,26 +87,24 @@ struct RouteDraft {
     } else {
       make(table)
     }
-    record.v4 = try tries.add(sorted: entries(.v4), .v4)
-    record.v6 = try tries.add(sorted: entries(.v6), .v6)
   }
 
-  /// Room that the part takes in the arenas.
-  var sizes: ArenaSizes {
-    ArenaSizes(
-      routes: routes.count, tries: tries.tries.count, nodes: tries.nodes.count,
-      values: tries.values.count, direct: tries.direct.count)
-  }
+  /// Room that the part takes in the arenas at most.
+  var sizes: ArenaSizes { RouteTrie.bound(flat.pairs(.v4)) + RouteTrie.bound(flat.pairs(.v6)) }
 
   /// Each prefix once, with the first route that has it.
-  private func entries(_ family: IPFamily) -> [PrefixTrieBuilder.Entry] {
+  ///
+  /// - Parameter numbers: of the rules, in the order of `names`.
+  func placed(_ family: IPFamily, _ numbers: [UInt32]) -> [PlacedRoute] {
     let pairs = flat.pairs(family)
-    var entries: [PrefixTrieBuilder.Entry] = []
-    entries.reserveCapacity(pairs.count)
+    var placed: [PlacedRoute] = []
+    placed.reserveCapacity(pairs.count)
     for index in pairs.indices where index == 0 || !pairs[index].hasPrefix(of: pairs[index - 1]) {
-      entries.append(PrefixTrieBuilder.Entry(pairs[index], pairs[index].rule))
+      var record = routes[Int(pairs[index].rule)]
+      if record.rule != 0 { record.rule = numbers[Int(record.rule) - 1] }
+      placed.append(PlacedRoute(pairs[index], record))
     }
-    return entries
+    return placed
   }
 
   // MARK: From nothing
