@@ -85,9 +85,9 @@ import Wire
 /// The fragmented datagrams that one worker remembers, for 15 seconds each from the first fragment.
 ///
 /// Nothing is reassembled: later fragments follow the verdict of the first, and pieces are kept as
-/// ranges so that overlaps are seen (RFC 5722, RFC 1858). Every NIC may have 1,024 datagrams. Half of
-/// the room for datagrams and pieces is reserved in equal parts for the NICs; the other half is for
-/// who needs it first.
+/// ranges so that overlaps are seen (RFC 5722, RFC 1858). Every NIC may have 1,024 datagrams. Half
+/// of the room for datagrams and pieces is reserved in equal parts for the NICs; the other half is
+/// for who needs it first.
 public struct FragmentTable: ~Copyable {
   public static var lifetime: UInt64 { 15_000_000_000 }
   public static var datagramsPerNIC: UInt32 { 1024 }
