@@ -258,6 +258,11 @@ let package = Package(
       name: "DatapathTests",
       dependencies: ["Datapath", "TableCompiler", "Tables", "TestPackets", "VPCModel", "Wire"]),
     .testTarget(
+      name: "HostileTests",
+      dependencies: [
+        "Datapath", "SlowPath", "TableCompiler", "Tables", "TestPackets", "VPCModel", "Wire",
+      ]),
+    .testTarget(
       name: "ConformanceTests",
       dependencies: [
         "ReferenceComparison", "ReferenceModel", "Replay", "CapturePort", "VPCModel", "Wire",

@@ -25,7 +25,9 @@ extension Worker {
       // Of a refused datagram nothing passes, whatever its pieces look like.
       if fragments.datagrams[known].reason != .none { return .follows(known) }
       if fragments.datagrams[known].isPoisoned { return .drop(.fragmentOverlap) }
-      switch fragments.relate(known, offset: offset, length: length, digest: digest) {
+      let relation = fragments.relate(
+        known, offset: offset, length: length, digest: digest, share: &nics[nic].fragments)
+      switch relation {
       case .fresh, .duplicate: return .follows(known)
       case .overlapping:
         fragments.datagrams[known].isPoisoned = true
@@ -34,16 +36,39 @@ extension Worker {
       }
     }
     if headers.isLaterFragment { return .drop(.fragmentOrphan) }
-    guard let fresh = fragments.insert(key, now: packet.time, share: &nics[nic].fragments) else {
+    guard let fresh = rememberDatagram(key, now: packet.time, nic: nic) else {
       return .drop(.fragmentLimit)
     }
-    _ = fragments.relate(fresh, offset: offset, length: length, digest: digest)
+    let relation = fragments.relate(
+      fresh, offset: offset, length: length, digest: digest, share: &nics[nic].fragments)
+    if relation != .fresh {
+      // Without a note of its bytes, a later piece could write over its ports.
+      fragments.datagrams[fresh].reason = .fragmentLimit
+      return .drop(.fragmentLimit)
+    }
     if headers.isTiny {
       fragments.datagrams[fresh].reason = .fragmentTiny
       return .drop(.fragmentTiny)
     }
     return .first(fresh)
   }
+
+  /// Makes room for a datagram, if there is none, by clearing away what is old of other NICs: a NIC
+  /// that sends no more fragments does not come to do it itself.
+  private mutating func rememberDatagram(
+    _ key: FragmentKey, now: UInt64, nic: TableIndex
+  ) -> UInt32? {
+    if let fresh = fragments.insert(key, now: now, share: &nics[nic].fragments) { return fresh }
+    if nics[nic].fragments.count >= FragmentTable.datagramsPerNIC { return nil }
+    for _ in 0..<min(Self.fragmentOwnersPerStep, nics.count) {
+      nextFragmentOwner = nextFragmentOwner &+ 1 < nics.count ? nextFragmentOwner &+ 1 : 0
+      fragments.expire(&nics[nextFragmentOwner].fragments, now: now)
+    }
+    return fragments.insert(key, now: now, share: &nics[nic].fragments)
+  }
+
+  /// NICs that are looked at when there is no room.
+  private static var fragmentOwnersPerStep: Int { 8 }
 
   /// Remembers what became of a first fragment, for those that follow.
   mutating func recordFirstFragment(_ datagram: UInt32, _ packet: borrowing Packet) {

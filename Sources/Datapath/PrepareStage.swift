@@ -65,6 +65,9 @@ extension Worker {
         localPort = headers.sourcePort
         // Who asked: a guest's request and its peer's with the same identifier are two connections.
         remotePort = request == (direction == .egress) ? 0 : 1
+      } else {
+        // No other message has a connection: not even that of an echo whose identifier is 0.
+        remotePort = 2
       }
     default: break
     }

@@ -13,6 +13,8 @@ public struct Worker: ~Copyable {
 
   public internal(set) var flows: FlowTable
   var fragments: FragmentTable
+  /// The NIC whose old fragments are cleared away next when room is scarce.
+  var nextFragmentOwner = 0
   let nics: WorkerMemory<NICState>
   /// Drops of each NIC by reason: 64 counters a NIC.
   let drops: WorkerMemory<UInt64>
@@ -47,7 +49,8 @@ public struct Worker: ~Copyable {
   ///   - ruleCapacity: one more than the highest rule number the tables may name.
   public init(configuration: WorkerConfiguration, nicCapacity: Int, ruleCapacity: Int) {
     flows = FlowTable(capacity: configuration.flowCapacity, seed: configuration.seed)
-    fragments = FragmentTable(capacity: configuration.fragmentCapacity, seed: configuration.seed)
+    fragments = FragmentTable(
+      capacity: configuration.fragmentCapacity, nicCapacity: nicCapacity, seed: configuration.seed)
     nics = WorkerMemory(count: nicCapacity)
     drops = WorkerMemory(count: nicCapacity * 64)
     ownsHits = configuration.hits == nil

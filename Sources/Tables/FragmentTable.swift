@@ -70,6 +70,8 @@ import Wire
   var oldest: UInt32 = 0
   var youngest: UInt32 = 0
   public var count: UInt32 = 0
+  /// Of its datagrams together.
+  public var pieces: UInt32 = 0
   public init() {}
 }
 
@@ -83,7 +85,9 @@ import Wire
 /// The fragmented datagrams that one worker remembers, for 15 seconds each from the first fragment.
 ///
 /// Nothing is reassembled: later fragments follow the verdict of the first, and pieces are kept as
-/// ranges so that overlaps are seen (RFC 5722, RFC 1858). Every NIC has a share of 1,024 datagrams.
+/// ranges so that overlaps are seen (RFC 5722, RFC 1858). Every NIC may have 1,024 datagrams. Half
+/// of the room for datagrams and pieces is reserved in equal parts for the NICs; the other half is
+/// for who needs it first.
 public struct FragmentTable: ~Copyable {
   public static var lifetime: UInt64 { 15_000_000_000 }
   public static var datagramsPerNIC: UInt32 { 1024 }
@@ -94,14 +98,21 @@ public struct FragmentTable: ~Copyable {
   let pieces: WorkerMemory<FragmentPiece>
   let heads: WorkerMemory<UInt32>
   let seed: UInt64
+  private var datagramRoom: ReservedRoom
+  private var pieceRoom: ReservedRoom
   var freeDatagram: UInt32 = .max
   var freshDatagram: UInt32 = 0
   var freePiece: UInt32 = .max
   var freshPiece: UInt32 = 0
 
-  /// - Parameter capacity: datagrams of all NICs together.
-  public init(capacity: Int, seed: UInt64) {
+  /// - Parameters:
+  ///   - capacity: datagrams of all NICs together; there are 8 pieces for each.
+  ///   - nicCapacity: NICs that share it.
+  ///   - seed: keys the hash.
+  public init(capacity: Int, nicCapacity: Int = 1, seed: UInt64) {
     datagrams = WorkerMemory(count: capacity)
+    datagramRoom = ReservedRoom(capacity: capacity, sharers: nicCapacity)
+    pieceRoom = ReservedRoom(capacity: capacity * 8, sharers: nicCapacity)
     pieces = WorkerMemory(count: capacity * 8)
     var bucketCount = 64
     while bucketCount < capacity { bucketCount *= 2 }
@@ -141,7 +152,10 @@ public struct FragmentTable: ~Copyable {
     _ key: FragmentKey, now: UInt64, share: inout FragmentShare
   ) -> UInt32? {
     expire(&share, now: now)
-    guard share.count < Self.datagramsPerNIC, let number = takeDatagram() else { return nil }
+    guard share.count < Self.datagramsPerNIC, datagramRoom.has(after: share.count),
+      let number = takeDatagram()
+    else { return nil }
+    datagramRoom.take(after: share.count)
     let bucket = Int(key.hash(seed: seed) & UInt64(heads.count - 1))
     datagrams[number] = FragmentedDatagram(
       key: key, deadline: now &+ Self.lifetime, reason: .none, state: 0, isPoisoned: false, rule: 0,
@@ -163,10 +177,11 @@ public struct FragmentTable: ~Copyable {
   ///   - offset: of its payload in the datagram, in bytes.
   ///   - length: of its payload, in bytes.
   ///   - digest: of the payload's captured bytes.
+  ///   - share: of the datagram's NIC.
   /// - Complexity: O(pieces), at most 256.
   @_noLocks
   public mutating func relate(
-    _ number: UInt32, offset: UInt32, length: UInt32, digest: UInt64
+    _ number: UInt32, offset: UInt32, length: UInt32, digest: UInt64, share: inout FragmentShare
   ) -> FragmentRelation {
     var piece = datagrams[number].firstPiece
     while piece != .max {
@@ -179,9 +194,11 @@ public struct FragmentTable: ~Copyable {
       }
       piece = seen.next
     }
-    guard datagrams[number].pieceCount < Self.piecesPerDatagram, let fresh = takePiece() else {
-      return .tooMany
-    }
+    guard datagrams[number].pieceCount < Self.piecesPerDatagram,
+      pieceRoom.has(after: share.pieces), let fresh = takePiece()
+    else { return .tooMany }
+    pieceRoom.take(after: share.pieces)
+    share.pieces &+= 1
     pieces[fresh] = FragmentPiece(
       digest: digest, offset: offset, length: length, next: datagrams[number].firstPiece)
     datagrams[number].firstPiece = fresh
@@ -208,7 +225,8 @@ public struct FragmentTable: ~Copyable {
   }
 
   /// Forgets the datagrams of a NIC whose time is over; they are oldest first.
-  private mutating func expire(_ share: inout FragmentShare, now: UInt64) {
+  @_noLocks
+  public mutating func expire(_ share: inout FragmentShare, now: UInt64) {
     while share.oldest != 0 {
       let number = share.oldest &- 1
       guard datagrams[number].deadline <= now else { return }
@@ -222,6 +240,10 @@ public struct FragmentTable: ~Copyable {
     share.oldest = datagrams[number].nextOfNIC
     if share.oldest == 0 { share.youngest = 0 }
     share.count &-= 1
+    datagramRoom.giveBack(1, leaving: share.count)
+    let count = datagrams[number].pieceCount
+    share.pieces &-= count
+    pieceRoom.giveBack(count, leaving: share.pieces)
     giveBack(number)
   }
 
@@ -273,5 +295,33 @@ public struct FragmentTable: ~Copyable {
     }
     datagrams[number].nextInBucket = freeDatagram
     freeDatagram = number
+  }
+}
+
+/// Room that is reserved to one half in equal parts for those who share it; the other half goes to
+/// whoever needs it first.
+struct ReservedRoom {
+  private let reserve: UInt32
+  private let shared: UInt32
+  /// Of `shared`.
+  private var taken: UInt32 = 0
+
+  init(capacity: Int, sharers: Int) {
+    reserve = UInt32(capacity / 2 / max(1, sharers))
+    shared = UInt32(capacity) - reserve * UInt32(max(1, sharers))
+  }
+
+  /// Whether who has `count` already may have one more.
+  func has(after count: UInt32) -> Bool { count < reserve || taken < shared }
+
+  mutating func take(after count: UInt32) {
+    if count >= reserve { taken &+= 1 }
+  }
+
+  /// Takes back `freed` of who has `count` left.
+  mutating func giveBack(_ freed: UInt32, leaving count: UInt32) {
+    let before = count &+ freed
+    if before <= reserve { return }
+    taken &-= before &- max(count, reserve)
   }
 }

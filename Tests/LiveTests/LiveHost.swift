@@ -68,10 +68,18 @@ final class LiveHost {
     return shared.publish(tables)
   }
 
-  func worker(_ index: Int = 0) -> LiveWorker<WireIO> {
+  /// - Parameters:
+  ///   - allowances: of all workers, when connections are divided among them.
+  ///   - count: how many share them.
+  func worker(
+    _ index: Int = 0, sharing allowances: SharedAllowances? = nil, among count: Int = 1
+  ) -> LiveWorker<WireIO> {
+    var configuration = WorkerConfiguration(flowCapacity: 1_000, fragmentCapacity: 1_024)
+    configuration.workerCount = count
+    configuration.workerIndex = count == 1 ? 0 : index
+    configuration.shared = allowances
     let engine = Worker(
-      configuration: WorkerConfiguration(flowCapacity: 1_000, fragmentCapacity: 1_024),
-      nicCapacity: Self.nicCapacity, ruleCapacity: 1_001)
+      configuration: configuration, nicCapacity: Self.nicCapacity, ruleCapacity: 1_001)
     let io = WireIO(
       wires, worker: index, portCount: Self.portCount, descriptor: descriptors[index])
     var worker = LiveWorker(index: index, io: io, engine: engine, shared: shared)

@@ -100,7 +100,8 @@ import Wire
       (1480, 1488, 2, .overlapping), (60_000, 100, 4, .fresh), (59_999, 2, 4, .overlapping),
     ]
     for (offset, length, digest, expected) in steps {
-      let relation = table.relate(datagram, offset: offset, length: length, digest: digest)
+      let relation = table.relate(
+        datagram, offset: offset, length: length, digest: digest, share: &share)
       #expect(relation == expected, "\(offset) + \(length)")
     }
   }
@@ -113,11 +114,12 @@ import Wire
       return
     }
     for piece in 0..<256 as Range<UInt32> {
-      let relation = table.relate(datagram, offset: piece * 8, length: 8, digest: UInt64(piece))
+      let relation = table.relate(
+        datagram, offset: piece * 8, length: 8, digest: UInt64(piece), share: &share)
       #expect(relation == .fresh)
     }
-    let more = table.relate(datagram, offset: 256 * 8, length: 8, digest: 1)
-    let copy = table.relate(datagram, offset: 8, length: 8, digest: 1)
+    let more = table.relate(datagram, offset: 256 * 8, length: 8, digest: 1, share: &share)
+    let copy = table.relate(datagram, offset: 8, length: 8, digest: 1, share: &share)
     #expect(more == .tooMany && copy == .duplicate)
   }
 
@@ -134,7 +136,8 @@ import Wire
         }
         // The table has 8 pieces a datagram.
         for piece in 0..<8 as Range<UInt32> {
-          let relation = table.relate(datagram, offset: piece * 8, length: 8, digest: 0)
+          let relation = table.relate(
+            datagram, offset: piece * 8, length: 8, digest: 0, share: &share)
           #expect(relation == .fresh)
         }
       }
