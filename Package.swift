@@ -327,3 +327,25 @@ let package = Package(
       exclude: ["Models"]),
   ]
 )
+
+// APUS_ENGINE leaves only the engine's tests and what they need: no gRPC, TLS or database is built.
+// For builds that measure the engine alone, as scripts/coverage does.
+if Context.environment["APUS_ENGINE"] != nil {
+  let tests: Set = [
+    "WireTests", "TablesTests", "DatapathTests", "LockFreeTests", "LiveTests", "TableCompilerTests",
+    "ConformanceTests", "ReplayOutputTests",
+  ]
+  var kept: Set<String> = []
+  var pending = package.targets.filter { tests.contains($0.name) }
+  while let target = pending.popLast() {
+    guard kept.insert(target.name).inserted else { continue }
+    pending += package.targets.filter { other in
+      target.dependencies.contains {
+        if case .byNameItem(let name, _) = $0 { name == other.name } else { false }
+      }
+    }
+  }
+  package.targets.removeAll { !kept.contains($0.name) }
+  package.products = []
+  package.dependencies = [.package(url: "https://github.com/jpsim/Yams", from: "6.2.2")]
+}

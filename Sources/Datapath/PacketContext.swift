@@ -26,22 +26,6 @@ struct PacketContext: ~Copyable {
   var receivedFragment: UInt32
   /// Of a TCP packet: the connection as it will be when the packet is accepted.
   var tracker: TCPTracker
-
-  init() {
-    headers = Headers()
-    key = FlowKey()
-    hash = 0
-    cost = 0
-    packets = 1
-    tunnelLength = 0
-    candidate = .none
-    nic = .none
-    hasKey = false
-    publicAddress = .none
-    firstFragment = .none
-    receivedFragment = .none
-    tracker = TCPTracker(state: .none, track: TCPTrack(), seenReply: false)
-  }
 }
 
 /// What connection tracking decided of a packet, to be committed when every later step agrees.

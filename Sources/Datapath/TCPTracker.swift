@@ -75,8 +75,7 @@ struct TCPTracker: ~Copyable {
     case .to(.synSent) where old.rawValue >= TCPState.timeWait.rawValue:
       let closing = track.flags.0.union(track.flags.1).contains(.closeInitiator)
       if closing || (track.lastSide == side && track.lastKind == .rst) { return .reopen }
-      if !resynchronises(segment, side: side) { return annotate(segment, side: side, state: old) }
-      next = .to(.synReceived)
+      return annotate(segment, side: side, state: old)
     case .to(.timeWait):
       // RFC 5961: an ACK that challenges a stray SYN does not acknowledge the last FIN.
       if old == .lastACK, segment.kind == .ack, track.lastSide != side, track.lastKind == .syn,

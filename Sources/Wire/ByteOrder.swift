@@ -46,12 +46,6 @@ extension UnsafeMutableRawPointer {
     unsafe storeBytes(of: value.bigEndian, toByteOffset: offset, as: UInt32.self)
   }
 
-  /// Writes 64 bits in network byte order. The caller has checked the bounds.
-  @unsafe @inlinable @inline(__always)
-  public func storeBig64(_ value: UInt64, at offset: Int) {
-    unsafe storeBytes(of: value.bigEndian, toByteOffset: offset, as: UInt64.self)
-  }
-
   /// Writes a 48-bit Ethernet address. The caller has checked the bounds.
   @unsafe @inlinable @inline(__always)
   public func storeMAC(_ value: MACAddress, at offset: Int) {

@@ -48,7 +48,6 @@
   @inlinable public static var rst: TCPFlags { TCPFlags(rawValue: 4) }
   @inlinable public static var psh: TCPFlags { TCPFlags(rawValue: 8) }
   @inlinable public static var ack: TCPFlags { TCPFlags(rawValue: 16) }
-  @inlinable public static var urg: TCPFlags { TCPFlags(rawValue: 32) }
 }
 
 /// What the parser learnt of a frame: everything that later steps ask, read once.

@@ -90,7 +90,7 @@ struct Engine: ~Copyable {
 
   mutating func judge(
     frame: [UInt8], nic: TableIndex = 0, _ origin: Origin = .guest, traced: Bool = false,
-    atNIC: Bool = false
+    atNIC: Bool = false, segmentSize: UInt16 = 0, captured: Int? = nil
   ) -> Answer {
     let room = 128
     let memory = UnsafeMutableRawPointer.allocate(byteCount: room + frame.count, alignment: 64)
@@ -102,6 +102,8 @@ struct Engine: ~Copyable {
       base: memory + room, length: UInt32(frame.count), headroom: UInt32(room))
     packet.time = now
     packet.nic = nic
+    packet.segmentSize = segmentSize
+    if let captured { packet.length = UInt32(captured) }
     packet.origin = origin
     if traced { packet.flags.insert(.traced) }
     if atNIC { packet.flags.insert(.atNIC) }

@@ -26,13 +26,20 @@ struct Program {
 /// What this machine can do.
 enum Machine {
   /// Why engine and kernel cannot be compared here, in words; nil when they can.
-  static let obstacle: String? = {
+  static let obstacle = missing([])
+  /// The same of engine and Open vSwitch.
+  static let switchObstacle = missing(["--switch"])
+  static let hasScapy =
+    (try? Program.run(
+      ["/usr/bin/python3", "-c", "import scapy.contrib.geneve"], seconds: 20))?.status == 0
+
+  private static func missing(_ options: [String]) -> String? {
     do {
-      let check = try Program.run([Places.comparison, "--check"], seconds: 20)
+      let check = try Program.run([Places.comparison, "--check"] + options, seconds: 20)
       if check.status == 0 { return nil }
       return check.output.trimmingCharacters(in: .whitespacesAndNewlines)
     } catch {
       return "\(Places.comparison) cannot run: \(error)"
     }
-  }()
+  }
 }

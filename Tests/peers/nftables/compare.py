@@ -14,10 +14,15 @@ import subprocess
 import sys
 import tempfile
 
+import captures
+import cases
 import differences
 import generator
 import lab
+import openvswitch
 import packets
+import selftests
+import switch_differences
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Between packets, in microseconds: a list then takes far less than the shortest timeout, 10 s.
@@ -49,9 +54,16 @@ def frame(entry, packet):
     return packets.ethernet(lab.ROUTER_MAC, lab.GUEST_MAC, packet)
 
 
-def ask_engine(apus, pieces, folder):
+def ask_engine(apus, pieces, folder, limit=None):
     """The outcome of every piece: a state if it passes, else the reason."""
     capture, model = f"{folder}/packets.pcap", f"{folder}/mappings.json"
+    rules = f"{folder}/model.yaml"
+    with open(f"{HERE}/model.yaml", encoding="ascii") as file:
+        text = file.read()
+    if limit:
+        text = text.replace("    mac:", f"    limits: {{connections: {limit}}}\n    mac:")
+    with open(rules, "w", encoding="ascii") as file:
+        file.write(text)
     packets.write_capture(capture, [frame(entry, piece) for entry, piece in pieces], INTERVAL)
     addresses = lab.PEERS[4] + lab.PEERS[6] + [lab.ON_PATH[4], lab.ON_PATH[6]]
     mappings = [
@@ -60,7 +72,7 @@ def ask_engine(apus, pieces, folder):
     with open(model, "w", encoding="ascii") as file:
         json.dump({"version": 1, "mappings": mappings}, file)
     verdicts = f"{folder}/verdicts.jsonl"
-    run([apus, "replay", "--rules", f"{HERE}/model.yaml", "--rules", model, "--verdicts", verdicts,
+    run([apus, "replay", "--rules", rules, "--rules", model, "--verdicts", verdicts,
          capture], ENGINE_LIMIT)
     with open(verdicts, encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
@@ -96,13 +108,16 @@ def whole(outcomes):
     return drops[0] if drops else outcomes[0]
 
 
-def judge(apus, seed, without_rule=None):
-    """The packets of a seed with both outcomes, in order."""
-    entries = generator.generate(seed)
+def judge(apus, entries, without_rule=None, switch=False, limit=None):
+    """The packets of a list with both outcomes, in order."""
     pieces = [(entry, piece) for entry in entries for piece in entry["pieces"]]
     with tempfile.TemporaryDirectory(prefix="apus-peer-") as folder:
-        engine = ask_engine(apus, pieces, folder)
-        kernel = ask_kernel(pieces, folder, without_rule)
+        engine = ask_engine(apus, pieces, folder, limit)
+        try:
+            kernel = (openvswitch.ask(pieces, folder, limit) if switch
+                      else ask_kernel(pieces, folder, without_rule))
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            raise CannotCompare(f"Open vSwitch: {error}") from error
     if not len(pieces) == len(engine) == len(kernel):
         raise CannotCompare(f"{len(pieces)} packets, {len(engine)} and {len(kernel)} outcomes")
     position = 0
@@ -120,16 +135,24 @@ def judge(apus, seed, without_rule=None):
     return entries
 
 
-def find_differences(entries):
+def find_differences(entries, known):
     """(entry, kind) of every packet that was judged differently; kind None: not a known one."""
     histories = collections.defaultdict(list)
     for entry in entries:
         history = histories[entry["flow"]]
         if entry["engine"] != entry["kernel"]:
-            kind = differences.classify(entry, history)
+            kind = known.classify(entry, history)
             entry["kind"] = kind
             yield entry, kind
         history.append(entry)
+
+
+def find_surprises(entries):
+    """Packets of which the kernel did not say what its own selftests expect."""
+    for entry in entries:
+        passes = entry["kernel"] in differences.PASSES
+        if passes != (entry.get("expected", "pass" if passes else "") == "pass"):
+            yield entry
 
 
 def describe(seed, entry):
@@ -162,9 +185,10 @@ def describe_packet(entry):
 
 
 class Tally:
-    """What all seeds together gave."""
+    """What all seeds together gave; `known` are the differences that are meant."""
 
-    def __init__(self):
+    def __init__(self, known):
+        self.known = known
         self.packets = 0
         self.same = collections.Counter()
         self.kinds = collections.Counter()
@@ -175,7 +199,10 @@ class Tally:
         """Counts a seed and yields a line for each difference."""
         self.packets += len(entries)
         self.same.update(entry["engine"] for entry in entries if entry["engine"] == entry["kernel"])
-        for entry, kind in find_differences(entries):
+        for entry in find_surprises(entries):
+            self.unknown.append(f"the kernel's selftest expects otherwise: {describe(seed, entry)}")
+            yield f"UNKNOWN: {self.unknown[-1]}"
+        for entry, kind in find_differences(entries, self.known):
             line = describe(seed, entry)
             if kind is None:
                 self.unknown.append(line)
@@ -191,7 +218,7 @@ class Tally:
         print(f"{sum(self.kinds.values())} known differences, {sum(self.verdicts.values())} of them"
               " in whether the packet passes, the others in its state or reason")
         for kind, count in self.kinds.most_common():
-            print(f"{count:6} {self.verdicts[kind]:6}  {kind}: {differences.KINDS[kind]}")
+            print(f"{count:6} {self.verdicts[kind]:6}  {kind}: {self.known.KINDS[kind]}")
         print(f"{len(self.unknown)} unknown differences")
         for line in self.unknown[:200]:
             print(f"UNKNOWN: {line}")
@@ -201,16 +228,36 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--apus", required=True, help="the apus command")
     parser.add_argument("--seeds", default="1-5", help="FIRST-LAST")
+    parser.add_argument("--selftests", action="store_true",
+                        help="the scenarios of the kernel's selftests in place of random ones")
+    parser.add_argument("--cases", action="store_true",
+                        help="the cases of Open vSwitch's system tests in place of random ones")
+    parser.add_argument("--limited", action="store_true",
+                        help="more connections than a limit allows; of the switch alone")
+    parser.add_argument("--captures", metavar="FOLDER",
+                        help="conversations of the captures there in place of random ones")
+    parser.add_argument("--switch", action="store_true",
+                        help="ask Open vSwitch's userspace datapath in place of the kernel")
     parser.add_argument("--verbose", action="store_true", help="list every difference")
     parser.add_argument("--flow", type=int, help="list every packet of this conversation")
     parser.add_argument("--without-rule", metavar="TEXT",
                         help="leave out the kernel's rules that have TEXT: a test of this test")
     options = parser.parse_args()
+    if options.limited and not options.switch:
+        parser.error("--limited is a list for --switch")
     first, _, last = options.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
-    tally = Tally()
+    tally = Tally(switch_differences if options.switch else differences)
     for seed in seeds:
-        entries = judge(options.apus, seed, options.without_rule)
+        limit = None
+        if options.limited:
+            entries, limit = cases.limited(seed), cases.LIMIT
+        elif options.captures:
+            entries = captures.generate(seed, options.captures)
+        else:
+            source = selftests if options.selftests else cases if options.cases else generator
+            entries = source.generate(seed)
+        entries = judge(options.apus, entries, options.without_rule, options.switch, limit)
         if options.flow:
             print("\n".join(describe_packet(entry) for entry in entries
                             if entry["flow"] == options.flow))

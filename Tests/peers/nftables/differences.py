@@ -30,7 +30,8 @@ def is_refused_reset(entry):
     """A RST that may be outside the window; of those that fit, both must think the same."""
     return (entry["flags"] & RST and entry["engine"] == "invalid"
             and entry["kernel"] == "established" and entry["note"] in (
-                "reset-outside", "reset-closing", "reset-time-wait", "walk", "walk-shifted"))
+                "reset-outside", "reset-closing", "reset-time-wait", "walk", "walk-shifted",
+                "captured"))
 
 
 def reset_while_closing(entry):
@@ -60,6 +61,11 @@ def fragment_incomplete(entry):
             and entry["kernel"] == "held")
 
 
+def fragment_inside(entry):
+    return (entry["note"] == "fragments-inside" and entry["engine"] == "fragment.overlap"
+            and entry["kernel"] == "new")
+
+
 def fragment_reason(entry):
     expected = {"fragments-overlap": ("fragment.overlap", "refused"),
                 "fragments-without-first": ("fragment.orphan",)}
@@ -78,7 +84,7 @@ def icmp_query(entry):
 
 def icmp_error_by_rule(entry):
     by_rule = "none" if entry["side"] == "a" else "refused"
-    return (entry["scenario"] == "icmp_error" and entry["note"] in (
+    return (entry["scenario"] in ("icmp_error", "icmp_related") and entry["note"] in (
         "error-unknown", "error-not-reversed", "error-to-wrong-end", "error-about-unseen-echo",
         "error-cut-quote") and entry["engine"] == by_rule and entry["kernel"] == "invalid")
 
@@ -103,6 +109,9 @@ ALL = (
     Kind("fragment-incomplete",
          "the kernel keeps pieces until all are there; here each is judged when it comes",
          fragment_incomplete),
+    Kind("fragment-inside",
+         "the kernel takes a piece inside of another for a copy; here only an exact copy is one",
+         fragment_inside),
     Kind("fragment-reason", "both drop it; the kernel before its rules see it", fragment_reason),
     Kind("sctp-state",
          "the kernel follows SCTP's states and tags; here addresses and protocol are the"
@@ -164,6 +173,9 @@ def classify(entry, history):
     lasting = {kind.name for kind in ALL if kind.lasting}
     if any(earlier.get("kind") in lasting or is_reset_while_closing(earlier)
            for earlier in history):
+        return "aftermath"
+    # What passed in pieces here, and not there, has an answer here.
+    if entry["note"] == "answer-to-fragments" and any(earlier.get("kind") for earlier in history):
         return "aftermath"
     if any(leaves_mark(earlier) for earlier in history):
         return "invalid-mark"

@@ -467,10 +467,9 @@ def flows(random):
         yield flow
 
 
-def generate(seed):
-    """The packets of a seed: the conversations, woven into one another."""
-    random = randomness.Random(seed)
-    lists = [flow.list for flow in flows(random)]
+def weave(random, conversations):
+    """The packets of conversations, woven into one another, with their tags and bytes."""
+    lists = [flow.list for flow in conversations]
     woven = []
     while lists:
         chosen = random.choice(lists)
@@ -481,3 +480,9 @@ def generate(seed):
         entry["tag"] = tag
         entry["pieces"] = entry.pop("build")(tag)
     return woven
+
+
+def generate(seed):
+    """The packets of a seed: the conversations, woven into one another."""
+    random = randomness.Random(seed)
+    return weave(random, flows(random))

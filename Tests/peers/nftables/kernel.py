@@ -13,7 +13,6 @@ import os
 import re
 import select
 import socket
-import struct
 import subprocess
 import sys
 
@@ -106,17 +105,6 @@ def open_end(name):
     return end
 
 
-def read_tag(frame):
-    """Tag, DSCP and whether this is a marker, of a frame from the router."""
-    packet = frame[14:]
-    if frame[12:14] == b"\x86\xdd":
-        word = struct.unpack("!I", packet[:4])[0]
-        return word & 0xFFFFF, word >> 22 & 63, False
-    if frame[12:14] != b"\x08\x00":
-        return None, 0, False
-    return struct.unpack("!H", packet[4:6])[0], packet[1] >> 2, packet[9] == lab.MARKER_PROTOCOL
-
-
 def tcp_state(port):
     """The state of the connection that uses the port, by the kernel's own table."""
     with open("/proc/net/nf_conntrack", encoding="ascii") as table:
@@ -145,7 +133,7 @@ class Router:
         while True:
             if not select.select([arrival], [], [], PATIENCE)[0]:
                 sys.exit(f"the marker behind packet {number} did not come through")
-            seen, dscp, is_marker = read_tag(arrival.recv(65535))
+            seen, dscp, is_marker = packets.read_tag(arrival.recv(65535))
             if is_marker and seen == number & 0xFFFF:
                 return outcome or self.nftables.drop_reason()
             if seen == tag and not is_marker:

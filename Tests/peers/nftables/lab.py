@@ -1,5 +1,7 @@
 """The small network that both sides judge: guest A behind a NIC, hosts B elsewhere in the VPC."""
 
+import packets
+
 ROUTER_MAC = bytes.fromhex("026170757301")
 GUEST_MAC = bytes.fromhex("02000000000a")
 PEER_MAC = bytes.fromhex("020000000014")
@@ -16,7 +18,7 @@ ON_PATH = {4: "10.0.3.1", 6: "fd00:10:0:3::1"}
 # Packets between these follow every packet under test; one that did not arrive before them was
 # dropped.
 MARKER = {"a": ("10.0.1.250", "10.0.2.250"), "b": ("10.0.2.250", "10.0.1.250")}
-MARKER_PROTOCOL = 253  # RFC 3692: for experiments
+MARKER_PROTOCOL = packets.MARKER_PROTOCOL
 
 EGRESS_PORTS = (1, 30000)
 INGRESS_TCP = (8000, 8100)

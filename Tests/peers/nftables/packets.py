@@ -3,6 +3,7 @@
 import ipaddress
 import struct
 
+MARKER_PROTOCOL = 253  # RFC 3692: for experiments
 ICMP, TCP, UDP, GRE, ESP, ICMPV6, SCTP = 1, 6, 17, 47, 50, 58, 132
 
 # The flags of a TCP header (RFC 9293 section 3.1).
@@ -83,6 +84,17 @@ def ip(source, destination, protocol, payload, tag, offset=0, more=False):
 def ethernet(source, destination, packet):
     kind = 0x86DD if packet[0] >> 4 == 6 else 0x0800
     return destination + source + struct.pack("!H", kind) + packet
+
+
+def read_tag(frame):
+    """Tag, DSCP and whether this is a marker, of a frame from the router."""
+    packet = frame[14:]
+    if frame[12:14] == b"\x86\xdd":
+        word = struct.unpack("!I", packet[:4])[0]
+        return word & 0xFFFFF, word >> 22 & 63, False
+    if frame[12:14] != b"\x08\x00":
+        return None, 0, False
+    return struct.unpack("!H", packet[4:6])[0], packet[1] >> 2, packet[9] == MARKER_PROTOCOL
 
 
 def write_capture(path, frames, interval):
