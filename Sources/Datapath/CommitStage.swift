@@ -24,7 +24,7 @@ extension Worker {
       }
       return decision.record
     case .create:
-      if decision.record != .none { endFlow(decision.record) }
+      if decision.record != .none { replaceFlow(decision.record, nic: nic) }
       let record = create(
         &context, decision, direction, nic: nic, generation: tables.generation)
       if record != .none { count(record, &context, direction) }
@@ -104,6 +104,14 @@ extension Worker {
     nics[nic].connections &+= 1
     note(.connectionCreated, UInt64(decision.rule))
     return record
+  }
+
+  /// Forgets a connection whose place another takes: `limitStep` asked for none, so the count of all
+  /// workers keeps the old one's.
+  @inline(never)
+  private mutating func replaceFlow(_ record: UInt32, nic: TableIndex) {
+    if count > 1 { _ = shared.addConnections(1, nic) }
+    endFlow(record)
   }
 
   /// Forgets a connection.

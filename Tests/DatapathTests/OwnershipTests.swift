@@ -31,7 +31,8 @@ import Wire
         configuration.shared = shared
         (workers + index).initialize(
           to: Worker(
-            configuration: configuration, nicCapacity: compiled.tables.nics.count, ruleCapacity: 201)
+            configuration: configuration, nicCapacity: compiled.tables.nics.count, ruleCapacity: 201
+          )
         )
       }
     }
@@ -208,6 +209,30 @@ import Wire
     crew.now += 31_000_000_000
     let fresh = crew.judge(Self.udp(9_000), at: 1)
     #expect(fresh.verdict == .forward)
+  }
+
+  /// A connection that takes the place of one that is over is no other one, and none is missing.
+  @Test func `a port that is used again leaves the count of connections as it is`() throws {
+    var model = Engine.model()
+    model.networkInterfaces[0].limits.connections = 5
+    var crew = try Crew(model)
+    func segment(out: Bool, _ flags: UInt8, _ sequence: UInt32, _ answered: UInt32) -> [UInt8] {
+      Compose.ipv4(
+        out ? Self.own : Self.far, out ? Self.far : Self.own, protocol: 6,
+        Compose.tcp(
+          out ? 2_000 : 80, out ? 80 : 2_000, sequence: sequence, acknowledgement: answered,
+          flags: flags))
+    }
+    for turn in UInt32(0)..<4 {
+      let start = 1_000 + turn * 100_000
+      let begun = crew.judge(segment(out: true, 2, start, 0), at: 0)
+      #expect(begun.verdict == .forward && crew.shared.connections(0) == 1)
+      _ = crew.judge(segment(out: false, 18, 7_000, start + 1), at: 0, .captured)
+      _ = crew.judge(segment(out: true, 16, start + 1, 7_001), at: 0)
+      let closed = crew.judge(segment(out: true, 20, start + 1, 7_001), at: 0)
+      #expect(closed.verdict == .forward && crew.shared.connections(0) == 1)
+      crew.now += 1_000_000
+    }
   }
 
   @Test func `an allowance of packets is one for all workers`() throws {

@@ -109,8 +109,7 @@ import Wire
   }
 
   /// An echo has no cached way, by which other connections were told apart.
-  @Test func `a connection that began after a cut is not judged again by a change with keep`() throws
-  {
+  @Test func `keep leaves alone what began after a cut`() throws {
     let echo = Compose.ipv4(
       "10.0.1.10", "198.51.100.7", protocol: 1, [8, 0, 0, 0, 0, 7, 0, 1])
     var model = Engine.model()

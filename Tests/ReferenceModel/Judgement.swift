@@ -64,7 +64,10 @@ extension ReferenceVPC {
     switch memories[sender].fragments.judge(packet, .egress, at: now) {
     case .drop(let reason, let rule): return drop(reason, rule: rule)
     case .follow(let rule, let state):
-      decision = .accept(Tentative(rule: rule, state: state, change: .none))
+      // Routes and places may be others by now; ports, and with them the ACL, are not asked again.
+      decision =
+        refusal(by: place, packet, nic)
+        ?? .accept(Tentative(rule: rule, state: state, change: .none))
     case .first(let key):
       firstKey = key
       decision = decideEgress(packet, place, sender, at: now)
@@ -114,12 +117,20 @@ extension ReferenceVPC {
     {
       return .drop(.aclEgress, rule: rule)
     }
+    return refusal(by: place, packet, nic) ?? decision
+  }
+
+  /// Why a packet cannot go where its routes lead; nil when it can.
+  private func refusal(
+    by place: Place, _ packet: ParsedPacket, _ nic: NetworkInterfaceState
+  ) -> Decision? {
     switch place {
+    case .refused(let reason, let rule): return .drop(reason, rule: rule)
     case .missing: return .drop(.mappingNone, rule: "")
     case .internetGateway where packet.family == .v4:
       let hasPublic = nic.nic.publicAddresses.contains { $0.privateAddress == packet.source }
-      return hasPublic ? decision : .drop(.natNone, rule: "")
-    case .internetGateway, .local, .otherHost, .refused: return decision
+      return hasPublic ? nil : .drop(.natNone, rule: "")
+    case .internetGateway, .local, .otherHost: return nil
     }
   }
 

@@ -159,8 +159,9 @@ extension SimulatedHost {
     if isDue != event.outcome.answersTooBig { return isDue ? "no answer" : "too many answers" }
     guard isDue else { return nil }
     expected.lastTooBig[name] = now
-    _ = punt(
-      .tooBig(nic: id, packet: Array(input.bytes.dropFirst(14))), event.worker, counts: false)
+    // The quote is of the packet as the guest left it.
+    let frame = input.partial ?? input.bytes
+    _ = punt(.tooBig(nic: id, packet: Array(frame.dropFirst(14))), event.worker, counts: false)
     return nil
   }
 

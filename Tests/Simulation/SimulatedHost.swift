@@ -273,7 +273,8 @@ public final class SimulatedHost {
         previous: compiled)
       request.swept = shared.sweptGeneration
       request.cutsConnections = cuts
-      do { return try TableCompiler.compile(model, request) } catch TableCompilerError.awaitsWorkers {
+      do { return try TableCompiler.compile(model, request) } catch TableCompilerError.awaitsWorkers
+      {
         for index in 0..<workerCount { round(index) }
       } catch {
         difference = "not compiled: \(error)"
