@@ -13,9 +13,22 @@ public struct LiveTraffic {
     models = ModelGenerator(seed: generator.random.next())
     generator.model = models.generate()
     generator.isFriendly = models.isFriendly
+    addBandwidth()
     generator.options.atNIC = true
     generator.completesChecksums = true
     generator.lastsLong = true
+  }
+
+  /// Limits that the traffic comes up against.
+  private mutating func addBandwidth() {
+    for index in generator.model.networkInterfaces.indices where models.random.one(in: 3) {
+      generator.model.networkInterfaces[index].limits.bandwidthOut =
+        UInt64(models.random.number(4_000...200_000))
+      generator.model.networkInterfaces[index].limits.bandwidthIn =
+        UInt64(models.random.number(4_000...200_000))
+      generator.model.networkInterfaces[index].limits.burst =
+        UInt64(models.random.number(1_500...6_000))
+    }
   }
 
   /// Some frames that belong together, and the nanoseconds that pass before them.
