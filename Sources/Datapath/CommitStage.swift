@@ -106,8 +106,8 @@ extension Worker {
     return record
   }
 
-  /// Forgets a connection whose place another takes: `limitStep` asked for none, so the count of all
-  /// workers keeps the old one's.
+  /// Forgets a connection whose place another takes. `limitStep` asked for none, so the count of
+  /// all workers keeps the old one's.
   @inline(never)
   private mutating func replaceFlow(_ record: UInt32, nic: TableIndex) {
     if count > 1 { _ = shared.addConnections(1, nic) }

@@ -6,7 +6,7 @@ import Wire
 // symmetric hash of the five-tuple names.
 
 extension Worker {
-  /// Words of a NIC in the table of fragment ways: two for each datagram, who owns it and since when.
+  /// Words of a NIC in the table of fragment ways: of each datagram who owns it, and since when.
   static var fragmentWaysPerNIC: Int { 512 }
 
   /// Leaves a packet to the worker that owns its connection, as it came: verdict `handOver`.

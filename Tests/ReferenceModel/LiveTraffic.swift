@@ -55,6 +55,8 @@ public struct LiveTraffic {
     guard parsed.fault == nil, parsed.fragment == nil, parsed.length == complete.count,
       parsed.tcp != nil || parsed.protocolNumber == ProtocolNumber.udp
     else { return nil }
+    // Behind extension headers the host leaves it as it is.
+    if family == .v6 && complete[6] != parsed.protocolNumber { return nil }
     let udp = parsed.transport(from: 0)
     if parsed.tcp == nil && Int(udp.u16(4)) != parsed.transportLength { return nil }
     PacketComposer.setTransportChecksum(&complete)
