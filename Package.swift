@@ -210,6 +210,22 @@ let package = Package(
         "ReferenceComparison", "ReferenceModel", "VPCModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Tests/compare", swiftSettings: slowPath),
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "ReferenceModel", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "SlowPath",
+        "Wire",
+      ], path: "Tests/Simulation", swiftSettings: slowPath),
+    .executableTarget(
+      name: "simulate",
+      dependencies: [
+        "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Tests/simulate", exclude: ["mutations"], swiftSettings: slowPath),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: [
+        "ReferenceModel", "Simulation", "TableCompiler", "VPCModel", "Wire",
+      ]),
     .testTarget(name: "WireTests", dependencies: ["TestPackets", "Wire"]),
     .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
     .target(

@@ -10,7 +10,8 @@ extension Worker {
   @inline(__always)
   mutating func commit(
     _ context: inout PacketContext,
-    _ decision: FlowDecision, _ direction: Direction, nic: TableIndex
+    _ decision: FlowDecision, _ direction: Direction, nic: TableIndex,
+    _ tables: borrowing RuleTables
   ) -> UInt32 {
     switch decision.action {
     case .none: return .none
@@ -23,8 +24,9 @@ extension Worker {
       }
       return decision.record
     case .create:
-      if decision.record != .none { endFlow(decision.record) }
-      let record = create(&context, decision, direction, nic: nic)
+      if decision.record != .none { replaceFlow(decision.record, nic: nic) }
+      let record = create(
+        &context, decision, direction, nic: nic, generation: tables.generation)
       if record != .none { count(record, &context, direction) }
       return record
     }
@@ -81,7 +83,7 @@ extension Worker {
   @inline(never)
   private mutating func create(
     _ context: inout PacketContext,
-    _ decision: FlowDecision, _ direction: Direction, nic: TableIndex
+    _ decision: FlowDecision, _ direction: Direction, nic: TableIndex, generation: UInt32
   ) -> UInt32 {
     guard let record = flows.insert(context.key, hash: context.hash, kind: decision.kind) else {
       if count > 1 { releaseConnection(nic) }
@@ -89,6 +91,8 @@ extension Worker {
     }
     flows.entries[record].deadline = decision.deadline
     flows.entries[record].rule = decision.rule
+    // The groups were asked by these tables: only a later cut has them asked again.
+    flows.entries[record].generation = generation
     if direction == .ingress { flows.entries[record].flags.insert(.fromOutside) }
     if decision.kind == .udp { flows.entries[record].state = decision.udpCounts }
     if decision.kind == .tcp {
@@ -100,6 +104,14 @@ extension Worker {
     nics[nic].connections &+= 1
     note(.connectionCreated, UInt64(decision.rule))
     return record
+  }
+
+  /// Forgets a connection whose place another takes. `limitStep` asked for none, so the count of
+  /// all workers keeps the old one's.
+  @inline(never)
+  private mutating func replaceFlow(_ record: UInt32, nic: TableIndex) {
+    if count > 1 { _ = shared.addConnections(1, nic) }
+    endFlow(record)
   }
 
   /// Forgets a connection.

@@ -98,7 +98,7 @@ extension Worker {
     guard
       leave(&packet, &context, decision, destination, nic: nic, tables)
     else { return }
-    let record = commit(&context, decision, .egress, nic: nic)
+    let record = commit(&context, decision, .egress, nic: nic, tables)
     if record != .none && !isCached { cacheEgress(record, destination, tables) }
     deliver(&packet, &context, destination, nic: nic, tables)
   }

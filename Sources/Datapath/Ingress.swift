@@ -188,7 +188,7 @@ extension Worker {
       .ingress, nic: nic,
       tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    _ = commit(&context, decision, .ingress, nic: nic)
+    _ = commit(&context, decision, .ingress, nic: nic, tables)
     nics[nic].counters.packetsIn &+= UInt64(context.packets)
     nics[nic].counters.bytesIn &+= UInt64(context.cost)
     packet.verdict = .forward

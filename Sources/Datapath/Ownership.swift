@@ -6,8 +6,8 @@ import Wire
 // symmetric hash of the five-tuple names.
 
 extension Worker {
-  /// Entries of a NIC in the table of fragment ways.
-  static var fragmentWaysPerNIC: Int { 256 }
+  /// Words of a NIC in the table of fragment ways: of each datagram who owns it, and since when.
+  static var fragmentWaysPerNIC: Int { 512 }
 
   /// Leaves a packet to the worker that owns its connection, as it came: verdict `handOver`.
   ///
@@ -31,9 +31,16 @@ extension Worker {
     } else if context.headers.isICMPError {
       owner = quotedOwner(&packet, &context, tables)
     } else {
-      owner = self.owner(symmetricHash(context.headers, hasPorts: context.headers.hasPorts))
+      owner = self.owner(connectionHash(context.headers))
     }
     if owner != index { handOver(&packet, &context, owner) }
+  }
+
+  /// The same for all packets of a connection: with the ports if its key has them, which SCTP's has
+  /// not.
+  private func connectionHash(_ headers: borrowing Headers) -> UInt64 {
+    symmetricHash(
+      headers, hasPorts: headers.transport == IPProtocol.tcp || headers.transport == IPProtocol.udp)
   }
 
   private func owner(_ hash: UInt64) -> Int {
@@ -70,16 +77,21 @@ extension Worker {
     packet.flags.insert(.ownerKnown)
     let slot =
       Int(context.nic) &* Self.fragmentWaysPerNIC
-      &+ Int(truncatingIfNeeded: name) & (Self.fragmentWaysPerNIC &- 1)
+      &+ Int(truncatingIfNeeded: name) & (Self.fragmentWaysPerNIC / 2 &- 1) &* 2
     // The hash in the upper bits tells whose entry it is, and the owner stands below.
     let mark = name & ~0xFF
-    if context.headers.isLaterFragment {
-      let known = fragmentWays[slot]
-      return known & ~0xFF == mark ? Int(known & 0xFF) : index
-    }
+    let known = fragmentWays[slot]
+    let isKnown = known & ~0xFF == mark
+    if context.headers.isLaterFragment { return isKnown ? Int(known & 0xFF) : index }
     guard context.headers.hasTransport else { return index }
-    let owner = self.owner(symmetricHash(context.headers, hasPorts: context.headers.hasPorts))
+    // Another first fragment of the same datagram, with other ports, overlaps the one before: only
+    // who knows that one can tell.
+    if isKnown && packet.time &- fragmentWays[slot &+ 1] < FragmentTable.lifetime {
+      return Int(known & 0xFF)
+    }
+    let owner = self.owner(connectionHash(context.headers))
     fragmentWays[slot] = mark | UInt64(owner)
+    fragmentWays[slot &+ 1] = packet.time
     return owner
   }
 
@@ -102,7 +114,7 @@ extension Worker {
     // SAFETY: the owner vouches for `length` bytes at `base`.
     if var quote = unsafe QuotedPacket(packet.base, length: end, context.headers) {
       translateQuote(&quote, context.publicAddress, tables)
-      return owner(symmetricHash(quote.headers, hasPorts: quote.headers.hasPorts))
+      return owner(connectionHash(quote.headers))
     }
     return owner(symmetricHash(context.headers, hasPorts: false))
   }

@@ -46,6 +46,17 @@ public struct SharedAllowances: Sendable {
     }
   }
 
+  /// Fills the buckets of NICs that come with these tables, and of those whose allowances are
+  /// others than before, as their parts mean something else. Before the tables are published.
+  ///
+  /// - Complexity: O(NICs).
+  public func fill(for tables: borrowing RuleTables) {
+    for nic in 0..<tables.nics.count {
+      guard tables.nics[nic].isPresent else { continue }
+      if tables.nics[nic].allowancesSince == tables.generation { fill(TableIndex(nic)) }
+    }
+  }
+
   @inline(__always)
   func addConnections(_ amount: Int64, _ nic: TableIndex) -> UInt64 {
     // SAFETY: `pointer` checks the bounds.

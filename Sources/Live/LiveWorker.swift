@@ -93,6 +93,10 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     shared.quiescent.goOnline(index)
   }
 
+  /// Has the next rounds take place at this time, in nanoseconds, unless the clock is ahead of it:
+  /// simulations stop that.
+  package mutating func setTime(_ time: UInt64) { now = max(now, time) }
+
   /// One round: everything that has come, judged and sent.
   ///
   /// - Returns: whether anything had, or there is something left to do.

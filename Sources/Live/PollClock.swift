@@ -21,6 +21,11 @@ import CDataplane
     return PollClock(startTicks: last.ticks, startTime: last.time, scale: scale)
   }
 
+  /// A clock that stands at zero, for who gives workers their time with `LiveWorker.setTime`.
+  package static var stopped: PollClock {
+    PollClock(startTicks: .max, startTime: 0, scale: 0)
+  }
+
   /// Both clocks at one moment: of several readings the one that took least.
   private static func sample() -> (ticks: UInt64, time: UInt64) {
     var best: (ticks: UInt64, time: UInt64) = (0, 0)

@@ -91,6 +91,13 @@ public struct WorkerShared: @unchecked Sendable {
   /// - Returns: whether the old tables are freed, and what they viewed may be too. False when a
   ///   worker has not passed within a second: then they stay for ever.
   public func publish(_ next: consuming LiveTables) -> Bool {
+    publish(next, whileWaiting: {})
+  }
+
+  /// The same for who runs the workers on this very thread.
+  ///
+  /// - Parameter step: has the workers do their rounds, each at least one.
+  package func publish(_ next: consuming LiveTables, whileWaiting step: () -> Void) -> Bool {
     let generation = nextGeneration
     control.line(2).store(generation)
     next.generation = generation
@@ -99,6 +106,7 @@ public struct WorkerShared: @unchecked Sendable {
     unsafe place.initialize(to: next)
     let old = unsafe tables.publish(UnsafePointer(place))
     wakeAll()
+    step()
     guard quiescent.waitUntilPassed(generation) else { return false }
     unsafe Self.free(old)
     return true

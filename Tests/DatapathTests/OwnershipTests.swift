@@ -10,14 +10,17 @@ import Wire
 @Suite struct OwnershipTests {
   /// Several workers; a packet goes from one to another until somebody judges it.
   struct Crew: ~Copyable {
-    let compiled: CompiledTables
+    private(set) var compiled: CompiledTables
     let shared: SharedAllowances
     let workers: UnsafeMutablePointer<Worker>
     let count: Int
     var now: UInt64 = 1_700_000_000_000_000_000
 
     init(_ model: VPCModel = Engine.model(), count: Int = 2) throws {
-      compiled = try TableCompiler.compile(model)
+      compiled = try TableCompiler.compile(
+        model,
+        CompileRequest(
+          generation: 1, capacity: TableCapacity(networkInterfaces: 4, rules: 100)))
       shared = SharedAllowances(nicCapacity: compiled.tables.nics.count)
       workers = .allocate(capacity: count)
       self.count = count
@@ -28,7 +31,8 @@ import Wire
         configuration.shared = shared
         (workers + index).initialize(
           to: Worker(
-            configuration: configuration, nicCapacity: compiled.tables.nics.count, ruleCapacity: 64)
+            configuration: configuration, nicCapacity: compiled.tables.nics.count, ruleCapacity: 201
+          )
         )
       }
     }
@@ -37,6 +41,11 @@ import Wire
       workers.deinitialize(count: count)
       workers.deallocate()
       shared.deallocate()
+    }
+
+    mutating func follow(_ next: CompiledTables) {
+      compiled = next
+      for index in 0..<count { workers[index].adopt(next.tables) }
     }
 
     /// Who judged the packet that came to `worker`, how, and how often it was handed over.
@@ -129,6 +138,64 @@ import Wire
     #expect(orphan.reason == .fragmentOrphan)
   }
 
+  /// Its connection is by addresses, so its ports divide nothing.
+  @Test func `all of SCTP between two addresses has one owner`() throws {
+    var crew = try Crew()
+    var owners: Set<Int> = []
+    for port in UInt8(1)..<60 {
+      let ports: [UInt8] = [9, port, 9, 9]
+      let packet = Compose.ipv4(
+        Self.own, Self.far, protocol: 132, ports + [UInt8](repeating: 0, count: 8))
+      owners.insert(crew.judge(packet, at: Int(port) % 2).owner)
+    }
+    #expect(owners.count == 1)
+  }
+
+  /// Else whoever judges the second knows nothing of the first, and lets it pass.
+  @Test func `a second first fragment with other ports goes to the owner of the first`() throws {
+    var crew = try Crew()
+    for number in UInt16(1)..<60 {
+      func first(_ port: UInt16) -> [UInt8] {
+        Compose.ipv4(
+          Self.own, Self.far, protocol: 17,
+          Array(Compose.udp(port, 53, [UInt8](repeating: 7, count: 40))[..<24]), identifier: number,
+          fragment: 0x2000)
+      }
+      let begun = crew.judge(first(3_000 + number), at: 0)
+      let other = crew.judge(first(9_000 &+ number &* 7), at: 1)
+      #expect(begun.verdict == .forward && other.reason == .fragmentOverlap)
+      #expect(begun.owner == other.owner)
+      crew.now += 1_000_000
+    }
+    crew.now += 16_000_000_000
+    let later = crew.judge(Self.udp(2_000), at: 0)
+    #expect(later.verdict == .forward)
+  }
+
+  @Test func `an allowance that is another begins full for all workers`() throws {
+    var model = Engine.model()
+    model.networkInterfaces[0].limits.packetsPerSecond = 60
+    var crew = try Crew(model)
+    for port in UInt16(2_000)..<2_100 { _ = crew.judge(Self.udp(port), at: 0) }
+    model.networkInterfaces[0].limits.packetsPerSecond = 50
+    let next = try TableCompiler.compile(
+      model, CompileRequest(generation: 2, previous: crew.compiled))
+    crew.shared.fill(for: next.tables)
+    crew.follow(next)
+    var passed = 0
+    for port in UInt16(4_000)..<4_100 where crew.judge(Self.udp(port), at: 0).verdict == .forward {
+      passed += 1
+    }
+    #expect(passed == 50)
+    // The same again: nothing is filled.
+    let same = try TableCompiler.compile(
+      model, CompileRequest(generation: 3, previous: crew.compiled))
+    crew.shared.fill(for: same.tables)
+    crew.follow(same)
+    let more = crew.judge(Self.udp(5_000), at: 0)
+    #expect(more.reason == .limitPackets)
+  }
+
   @Test func `a limit on connections counts those of all workers`() throws {
     var model = Engine.model()
     model.networkInterfaces[0].limits.connections = 50
@@ -142,6 +209,30 @@ import Wire
     crew.now += 31_000_000_000
     let fresh = crew.judge(Self.udp(9_000), at: 1)
     #expect(fresh.verdict == .forward)
+  }
+
+  /// A connection that takes the place of one that is over is no other one, and none is missing.
+  @Test func `a port that is used again leaves the count of connections as it is`() throws {
+    var model = Engine.model()
+    model.networkInterfaces[0].limits.connections = 5
+    var crew = try Crew(model)
+    func segment(out: Bool, _ flags: UInt8, _ sequence: UInt32, _ answered: UInt32) -> [UInt8] {
+      Compose.ipv4(
+        out ? Self.own : Self.far, out ? Self.far : Self.own, protocol: 6,
+        Compose.tcp(
+          out ? 2_000 : 80, out ? 80 : 2_000, sequence: sequence, acknowledgement: answered,
+          flags: flags))
+    }
+    for turn in UInt32(0)..<4 {
+      let start = 1_000 + turn * 100_000
+      let begun = crew.judge(segment(out: true, 2, start, 0), at: 0)
+      #expect(begun.verdict == .forward && crew.shared.connections(0) == 1)
+      _ = crew.judge(segment(out: false, 18, 7_000, start + 1), at: 0, .captured)
+      _ = crew.judge(segment(out: true, 16, start + 1, 7_001), at: 0)
+      let closed = crew.judge(segment(out: true, 20, start + 1, 7_001), at: 0)
+      #expect(closed.verdict == .forward && crew.shared.connections(0) == 1)
+      crew.now += 1_000_000
+    }
   }
 
   @Test func `an allowance of packets is one for all workers`() throws {

@@ -108,6 +108,24 @@ import Wire
     #expect(next == .drop(.sgEgress))
   }
 
+  /// An echo has no cached way, by which other connections were told apart.
+  @Test func `keep leaves alone what began after a cut`() throws {
+    let echo = Compose.ipv4(
+      "10.0.1.10", "198.51.100.7", protocol: 1, [8, 0, 0, 0, 0, 7, 0, 1])
+    var model = Engine.model()
+    model.securityGroups[0].egress.append(
+      SecurityGroupRule(
+        id: "ping", match: TrafficMatch(protocolNumber: 1, icmpType: 8),
+        peers: [.cidr(Compose.prefix("198.51.100.0/24"))]))
+    var engine = try Engine(model)
+    try engine.change(to: model, cutsConnections: true)
+    let first = engine.judge(echo)
+    #expect(first == .forward(.new, "ping"))
+    try engine.change(to: Engine.model(), cutsConnections: false)
+    let next = engine.judge(echo)
+    #expect(next.verdict == .forward && next.state == .established)
+  }
+
   @Test func `an ICMP error about a connection that cut would end is not related to it`() throws {
     var engine = try Engine()
     _ = engine.judge(Self.udp(true))

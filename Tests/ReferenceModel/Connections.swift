@@ -23,11 +23,27 @@ struct Connection {
     case other
   }
 
+  /// What rules ask of the packet that began a connection.
+  struct Begin {
+    var destinationPort: UInt16?
+    var icmp: ParsedPacket.ICMPHeader?
+
+    init() {}
+
+    init(_ packet: ParsedPacket) {
+      destinationPort = packet.ports?.destination
+      icmp = packet.icmp
+    }
+  }
+
   /// The rule that allowed its first packet.
   var rule: String
   /// Whether the network interface sent its first packet.
   var beganByLocal: Bool
   var tracking: Tracking
+  /// The change of the model after which the groups were asked last.
+  var judgedAt = 0
+  var begin = Begin()
   /// The connection is gone when this time, in nanoseconds, is reached.
   var deadline: UInt64
 }

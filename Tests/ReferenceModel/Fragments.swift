@@ -77,6 +77,19 @@ struct FragmentMemory {
     return isFull ? .drop(.fragmentLimit, rule: "") : .first(key)
   }
 
+  /// Rules that are gone are named no more.
+  mutating func forgetRules(except names: Set<String>) {
+    for key in datagrams.keys {
+      switch datagrams[key]?.fate {
+      case .refused(let reason, let rule) where !names.contains(rule):
+        datagrams[key]?.fate = .refused(reason, rule: "")
+      case .accepted(let rule, let state) where !names.contains(rule):
+        datagrams[key]?.fate = .accepted(rule: "", state: state)
+      default: break
+      }
+    }
+  }
+
   mutating func remember(
     _ key: FragmentKey, _ fragment: ParsedPacket.Fragment, _ fate: Datagram.Fate, at now: UInt64
   ) {

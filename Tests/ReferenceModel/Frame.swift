@@ -20,11 +20,14 @@ struct Frame {
   var content: Content
   /// The bytes of Ethernet header that bandwidth is charged for: 14, or 0 without one.
   var headerLength: Int
+  /// Came from a port, not from a capture.
+  private let isLive: Bool
 
   /// Reads a frame of a capture.
   ///
   /// - Parameter tags: how many VLAN tags are looked through.
-  init(linkType: UInt16, octets: Octets, tags: Int) {
+  init(linkType: UInt16, octets: Octets, tags: Int, isLive: Bool = false) {
+    self.isLive = isLive
     headerLength = 0
     content = .unreadable
     switch linkType {
@@ -45,20 +48,20 @@ struct Frame {
     case 12, 14, 101:
       guard octets.holds(0, 1) else { return }
       switch octets.u8(0) >> 4 {
-      case 4: content = .ip(parseIP(.v4, octets))
-      case 6: content = .ip(parseIP(.v6, octets))
+      case 4: content = .ip(parseIP(.v4, octets, isLive: isLive))
+      case 6: content = .ip(parseIP(.v6, octets, isLive: isLive))
       default: return
       }
-    case 228: content = .ip(parseIP(.v4, octets))
-    case 229: content = .ip(parseIP(.v6, octets))
+    case 228: content = .ip(parseIP(.v4, octets, isLive: isLive))
+    case 229: content = .ip(parseIP(.v6, octets, isLive: isLive))
     default: return
     }
   }
 
   private mutating func read(type: UInt16, _ octets: Octets, tags: Int) {
     switch type {
-    case 0x0800: content = .ip(parseIP(.v4, octets))
-    case 0x86DD: content = .ip(parseIP(.v6, octets))
+    case 0x0800: content = .ip(parseIP(.v4, octets, isLive: isLive))
+    case 0x86DD: content = .ip(parseIP(.v6, octets, isLive: isLive))
     case 0x0806: content = .arp(octets)
     case 0x8100, 0x88A8:
       guard tags > 0 else {

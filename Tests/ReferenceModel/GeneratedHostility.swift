@@ -12,7 +12,16 @@ extension Generator {
     let traffic = pending[index]
     if !random.one(in: 8) { pending.remove(at: index) }
     send(traffic)
+    if lastsLong && random.one(in: 10) { sendForgery(of: traffic) }
     if pending.count > 30 { pending.removeAll() }
+  }
+
+  /// The same place in the datagram, and other bytes.
+  private mutating func sendForgery(of traffic: Traffic) {
+    var forgery = traffic
+    guard let last = forgery.bytes.indices.last else { return }
+    forgery.bytes[last] ^= 1
+    send(forgery)
   }
 
   private mutating func makeFragments() {

@@ -26,16 +26,20 @@ public struct Generator {
   var model = VPCModel()
   var options = ReferenceOptions()
   /// Whether most traffic is as it should be.
-  private(set) var isFriendly = false
+  var isFriendly = false
   /// Nanoseconds.
   var time: UInt64 = 1_700_000_000_000_000_000
-  private var packets: [ReferencePacket] = []
+  var packets: [ReferencePacket] = []
   var conversations: [Conversation] = []
   /// IP packets that were sent lately, to quote in ICMP errors and to repeat.
   var recent: [Traffic] = []
   /// Fragments that wait to be sent.
   var pending: [Traffic] = []
   var identifier: UInt32 = 1
+  /// Most packets get the checksums that their senders owe; otherwise transport has none.
+  var completesChecksums = false
+  /// Now and then more time passes than any timeout but that of established TCP.
+  var lastsLong = false
 
   /// An IP packet on its way between two addresses.
   struct Traffic {
@@ -67,7 +71,7 @@ public struct Generator {
     return Scenario(seed: seed, model: model, options: options, packets: packets)
   }
 
-  private mutating func step() {
+  mutating func step() {
     passTime()
     switch random.number(0...99) {
     case 0..<45: continueConversation()
@@ -85,6 +89,11 @@ public struct Generator {
   }
 
   private mutating func passTime() {
+    if lastsLong && random.one(in: 300) {
+      let seconds = random.pick([15, 30, 31, 45, 60, 61, 90, 180, 181, 600, 601, 500_000])
+      time += UInt64(seconds) * 1_000_000_000
+      return
+    }
     switch random.number(0...399) {
     case 0: time += 15_000_000_000
     case 1: time += 30_000_000_000
@@ -135,7 +144,10 @@ public struct Generator {
   mutating func send(
     _ source: IPAddress, _ destination: IPAddress, _ bytes: [UInt8], quotable: Bool = true
   ) {
-    let traffic = Traffic(source: source, destination: destination, bytes: bytes)
+    var traffic = Traffic(source: source, destination: destination, bytes: bytes)
+    if completesChecksums && !random.one(in: 8) {
+      PacketComposer.setTransportChecksum(&traffic.bytes)
+    }
     if quotable {
       recent.append(traffic)
       if recent.count > 50 { recent.removeFirst(25) }

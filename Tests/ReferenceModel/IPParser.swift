@@ -1,8 +1,11 @@
 import Wire
 
 /// Reads the IP packet that begins with `octets`.
-func parseIP(_ family: IPFamily, _ octets: Octets) -> ParsedPacket {
+///
+/// - Parameter isLive: what offload leaves in captures on the sending host is a fault.
+func parseIP(_ family: IPFamily, _ octets: Octets, isLive: Bool = false) -> ParsedPacket {
   var packet = ParsedPacket(family: family, octets: octets)
+  packet.isLive = isLive
   if family == .v4 { packet.parseIPv4() } else { packet.parseIPv6() }
   return packet
 }
@@ -23,7 +26,7 @@ extension ParsedPacket {
     checkIPv4Checksum(headerLength)
     let totalLength = Int(octets.u16(2))
     // Zero is what segmentation offload leaves: the frame's length counts.
-    length = totalLength == 0 ? octets.originalLength : totalLength
+    length = totalLength == 0 && !isLive ? octets.originalLength : totalLength
     if length < headerLength || length > octets.originalLength { fail(.parseLength) }
     checkIPv4Options(headerLength)
 
@@ -40,7 +43,7 @@ extension ParsedPacket {
   }
 
   private mutating func checkIPv4Checksum(_ headerLength: Int) {
-    guard octets.u16(10) != 0 else { return }
+    guard octets.u16(10) != 0 || isLive else { return }
     var sum: UInt32 = 0
     for offset in stride(from: 0, to: headerLength, by: 2) { sum += UInt32(octets.u16(offset)) }
     while sum > 0xFFFF { sum = sum & 0xFFFF + sum >> 16 }

@@ -8,7 +8,7 @@ enum IngressJudgement {
 }
 
 /// A decision in the making: nothing is remembered before it is accepted.
-private struct Tentative {
+struct Tentative {
   var rule: String
   var state: String
   var change: Change
@@ -22,7 +22,7 @@ private struct Tentative {
   }
 }
 
-private enum Decision {
+enum Decision {
   case accept(Tentative)
   case drop(DropReason, rule: String)
 }
@@ -64,7 +64,10 @@ extension ReferenceVPC {
     switch memories[sender].fragments.judge(packet, .egress, at: now) {
     case .drop(let reason, let rule): return drop(reason, rule: rule)
     case .follow(let rule, let state):
-      decision = .accept(Tentative(rule: rule, state: state, change: .none))
+      // Routes and places may be others by now; ports, and with them the ACL, are not asked again.
+      decision =
+        refusal(by: place, packet, nic)
+        ?? .accept(Tentative(rule: rule, state: state, change: .none))
     case .first(let key):
       firstKey = key
       decision = decideEgress(packet, place, sender, at: now)
@@ -90,7 +93,9 @@ extension ReferenceVPC {
         output: "underlay")
     }
     switch judgeIngress(packet, bytes: bytes, to: receiver, at: now) {
-    case .drop(let reason, let rule): return drop(reason, rule: rule)
+    case .drop(let reason, let rule):
+      dropper = receiver
+      return drop(reason, rule: rule)
     case .accept:
       return .forward(
         eni: nic.nic.id, direction: direction, rule: tentative.rule, state: tentative.state,
@@ -99,7 +104,7 @@ extension ReferenceVPC {
   }
 
   /// Egress steps 6 to 9.
-  private func decideEgress(
+  private mutating func decideEgress(
     _ packet: ParsedPacket, _ place: Place, _ sender: Int, at now: UInt64
   ) -> Decision {
     let nic = nics[sender]
@@ -112,12 +117,20 @@ extension ReferenceVPC {
     {
       return .drop(.aclEgress, rule: rule)
     }
+    return refusal(by: place, packet, nic) ?? decision
+  }
+
+  /// Why a packet cannot go where its routes lead; nil when it can.
+  private func refusal(
+    by place: Place, _ packet: ParsedPacket, _ nic: NetworkInterfaceState
+  ) -> Decision? {
     switch place {
+    case .refused(let reason, let rule): return .drop(reason, rule: rule)
     case .missing: return .drop(.mappingNone, rule: "")
     case .internetGateway where packet.family == .v4:
       let hasPublic = nic.nic.publicAddresses.contains { $0.privateAddress == packet.source }
-      return hasPublic ? decision : .drop(.natNone, rule: "")
-    case .internetGateway, .local, .otherHost, .refused: return decision
+      return hasPublic ? nil : .drop(.natNone, rule: "")
+    case .internetGateway, .local, .otherHost: return nil
     }
   }
 
@@ -168,7 +181,9 @@ extension ReferenceVPC {
     }
   }
 
-  private func decideIngress(_ packet: ParsedPacket, _ receiver: Int, at now: UInt64) -> Decision {
+  private mutating func decideIngress(
+    _ packet: ParsedPacket, _ receiver: Int, at now: UInt64
+  ) -> Decision {
     let nic = nics[receiver]
     return decideConnection(
       packet, .ingress, receiver, remote: packet.source, at: now,
@@ -183,13 +198,15 @@ extension ReferenceVPC {
   // MARK: Connections and groups
 
   /// The connection step, then `acl` (the rule that denies, or nil), then the security groups.
-  private func decideConnection(
+  private mutating func decideConnection(
     _ packet: ParsedPacket, _ flow: Flow, _ index: Int, remote: IPAddress, at now: UInt64,
     acl: (ParsedPacket) -> String?
   ) -> Decision {
     let nic = nics[index]
+    if let refusal = judgeAgain(packet, flow, index, at: now) { return refusal }
     let judgement = nic.judgeConnection(
-      packet, flow, memories[index].connections, model.policy.midstream, peers, at: now)
+      packet, flow, memories[index].connections, model.policy.midstream, peers, at: now,
+      isStillAllowed: { isStillAllowed($0, $1, index) })
     if case .drop(let reason) = judgement { return .drop(reason, rule: "") }
     if let rule = acl(packet) { return .drop(.aclIngress, rule: rule) }
     switch judgement {
@@ -208,9 +225,11 @@ extension ReferenceVPC {
       if case .untracked = judgement { state = "untracked" }
       return .accept(Tentative(rule: rule.id, state: state, change: .none))
     }
-    let connection = Connection(
+    var connection = Connection(
       rule: rule.id, beganByLocal: flow == .egress, tracking: tracking,
       deadline: now + tracking.timeout(nic.nic.connectionTracking))
+    connection.judgedAt = changes
+    connection.begin = Connection.Begin(packet)
     return .accept(Tentative(rule: rule.id, state: "new", change: .create(key, connection)))
   }
 
@@ -222,13 +241,22 @@ extension ReferenceVPC {
     if case .create(let key, _) = tentative.change, let limit = nics[nic].nic.limits.connections,
       memories[nic].connections.isFull(limit, for: key, at: now)
     {
+      memories[nic].counters.connectionsExceeded += 1
       return .limitConnections
     }
     let isNew = tentative.change.isNew
     switch memories[nic].buckets.refusal(flow, bytes: bytes, isNew: isNew, at: now) {
     case .connectionRate: return .limitConnectionRate
-    case .packets: return .limitPackets
-    case .bandwidth: return .limitBandwidth
+    case .packets:
+      memories[nic].counters.packetsExceeded += 1
+      return .limitPackets
+    case .bandwidth:
+      if flow == .egress {
+        memories[nic].counters.bandwidthOutExceeded += 1
+      } else {
+        memories[nic].counters.bandwidthInExceeded += 1
+      }
+      return .limitBandwidth
     case nil: return nil
     }
   }
@@ -237,6 +265,7 @@ extension ReferenceVPC {
     _ tentative: Tentative, _ flow: Flow, _ bytes: Int, _ nic: Int, at now: UInt64
   ) {
     memories[nic].buckets.charge(flow, bytes: bytes, isNew: tentative.change.isNew, at: now)
+    memories[nic].counters.add(flow, bytes: bytes)
     switch tentative.change {
     case .none: break
     case .update(let key, let connection): memories[nic].connections.set(connection, for: key)

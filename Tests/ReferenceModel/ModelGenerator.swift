@@ -4,9 +4,9 @@ import Wire
 /// Composes random models: two peered VPCs, five network interfaces, and rules of every kind.
 struct ModelGenerator {
   var random: SeededRandom
-  private(set) var model = VPCModel()
+  var model = VPCModel()
   /// Whether the rules let most traffic through, so that connections live long.
-  private(set) var isFriendly = false
+  var isFriendly = false
 
   static let internetHosts = ["198.51.100.7", "203.0.113.99", "2001:db8:1::7", "192.168.4.4"]
     .compactMap { IPAddress($0) }
@@ -42,7 +42,7 @@ struct ModelGenerator {
   }
 
   /// A tunnel endpoint of the host's family.
-  private func endpoint(_ number: Int) -> IPAddress {
+  func endpoint(_ number: Int) -> IPAddress {
     let isV6 = model.host?.address.family == .v6
     return Self.address(isV6 ? "2001:db8:ff::\(number)" : "192.0.2.\(number)")
   }
@@ -85,7 +85,7 @@ struct ModelGenerator {
 
   // MARK: Groups and ACLs
 
-  private mutating func match() -> TrafficMatch {
+  mutating func match() -> TrafficMatch {
     let protocols: [UInt8?] = [nil, 6, 6, 17, 17, 1, 58, 132, 47]
     var match = TrafficMatch(protocolNumber: random.pick(protocols, else: nil))
     switch match.protocolNumber {
@@ -104,7 +104,7 @@ struct ModelGenerator {
     return match
   }
 
-  private mutating func peers() -> [RulePeer] {
+  mutating func peers() -> [RulePeer] {
     let everything: [RulePeer] = [
       .cidr(Self.prefix("0.0.0.0/0")), .cidr(Self.prefix("::/0")),
     ]
@@ -116,7 +116,7 @@ struct ModelGenerator {
     return random.pick(choices, else: everything)
   }
 
-  private mutating func groupRules(_ prefix: String) -> [SecurityGroupRule] {
+  mutating func groupRules(_ prefix: String) -> [SecurityGroupRule] {
     var rules = (0..<random.number(0...5)).map { index in
       SecurityGroupRule(id: "\(prefix)/\(index)", match: match(), peers: peers())
     }
@@ -148,7 +148,7 @@ struct ModelGenerator {
     }
   }
 
-  private mutating func aclRules(_ prefix: String) -> [NetworkACLRule] {
+  mutating func aclRules(_ prefix: String) -> [NetworkACLRule] {
     var rules: [NetworkACLRule] = []
     let cidrs = ["0.0.0.0/0", "::/0", "10.0.0.0/8", "198.51.100.0/24", "fd00::/16"]
     for number in 1...random.number(2...6) {
@@ -200,7 +200,7 @@ struct ModelGenerator {
     if random.one(in: 2) { add("eni-g2", "subnet-g", 0x0E, ["10.9.1.11"], [3, 4]) }
   }
 
-  private mutating func add(
+  mutating func add(
     _ id: String, _ subnet: String, _ mac: UInt64, _ addresses: [String], _ groups: [Int]
   ) {
     var nic = NetworkInterface(
@@ -223,7 +223,7 @@ struct ModelGenerator {
     model.networkInterfaces.append(nic)
   }
 
-  private mutating func addLimits(_ limits: inout Limits) {
+  mutating func addLimits(_ limits: inout Limits) {
     if random.one(in: 2) { limits.connections = UInt64(random.number(1...12)) }
     if random.one(in: 2) { limits.connectionsPerSecond = UInt64(random.number(1...20)) }
     if random.one(in: 2) { limits.packetsPerSecond = UInt64(random.number(2...40)) }

@@ -6,16 +6,26 @@ struct NetworkInterfaceMemory {
   var connections = ConnectionTable()
   var fragments = FragmentMemory()
   var buckets: Buckets
+  var counters = ReferenceCounters()
 }
 
 /// The tracked connections of one network interface.
 struct ConnectionTable {
-  private var entries: [ConnectionKey: Connection] = [:]
+  private(set) var entries: [ConnectionKey: Connection] = [:]
 
   /// A live connection.
   func find(_ key: ConnectionKey, at now: UInt64) -> Connection? {
     guard let connection = entries[key], now < connection.deadline else { return nil }
     return connection
+  }
+
+  /// Changes every connection that is remembered.
+  mutating func change(_ body: (inout Connection) -> Void) {
+    for key in entries.keys {
+      guard var connection = entries[key] else { continue }
+      body(&connection)
+      entries[key] = connection
+    }
   }
 
   mutating func set(_ connection: Connection?, for key: ConnectionKey) {
@@ -76,10 +86,13 @@ struct NetworkInterfaceState {
   /// The connection step: flags, lookup, untracked flows, and who may begin a connection.
   func judgeConnection(
     _ packet: ParsedPacket, _ flow: Flow, _ connections: ConnectionTable,
-    _ midstream: Policy.Midstream, _ peers: PeerAddresses, at now: UInt64
+    _ midstream: Policy.Midstream, _ peers: PeerAddresses, at now: UInt64,
+    isStillAllowed: (ConnectionKey, Connection) -> Bool = { _, _ in true }
   ) -> ConnectionJudgement {
     if let tcp = packet.tcp, !tcp.flagsAreValid { return .drop(.ctFlags) }
-    if let icmp = packet.icmp { return judgeICMP(packet, icmp, flow, connections, at: now) }
+    if let icmp = packet.icmp {
+      return judgeICMP(packet, icmp, flow, connections, at: now, isStillAllowed)
+    }
     let key = packet.connectionKey(flow)
     if let connection = connections.find(key, at: now) {
       switch continueConnection(connection, key, packet, flow, at: now) {
@@ -137,12 +150,15 @@ struct NetworkInterfaceState {
 
   private func judgeICMP(
     _ packet: ParsedPacket, _ icmp: ParsedPacket.ICMPHeader, _ flow: Flow,
-    _ connections: ConnectionTable, at now: UInt64
+    _ connections: ConnectionTable, at now: UInt64,
+    _ isStillAllowed: (ConnectionKey, Connection) -> Bool
   ) -> ConnectionJudgement {
     switch icmp.kind(packet.family) {
     case .other: return .rulesOnly
     case .error:
-      guard let rule = relatedRule(packet, flow, connections, at: now) else { return .rulesOnly }
+      guard let rule = relatedRule(packet, flow, connections, at: now, isStillAllowed) else {
+        return .rulesOnly
+      }
       return .related(rule: rule)
     case .echoRequest, .echoReply:
       let key = packet.connectionKey(flow)
@@ -156,7 +172,8 @@ struct NetworkInterfaceState {
 
   /// The rule of the connection that an ICMP error speaks of; nil when there is none.
   private func relatedRule(
-    _ packet: ParsedPacket, _ flow: Flow, _ connections: ConnectionTable, at now: UInt64
+    _ packet: ParsedPacket, _ flow: Flow, _ connections: ConnectionTable, at now: UInt64,
+    _ isStillAllowed: (ConnectionKey, Connection) -> Bool
   ) -> String? {
     guard let quote = packet.quotedPacket(), quote.source == packet.destination else { return nil }
     if let icmp = quote.icmp {
@@ -164,6 +181,9 @@ struct NetworkInterfaceState {
       guard kind == .echoRequest || kind == .echoReply else { return nil }
     }
     let key = quote.connectionKey(flow == .egress ? .ingress : .egress)
-    return connections.find(key, at: now)?.rule
+    guard let connection = connections.find(key, at: now), isStillAllowed(key, connection) else {
+      return nil
+    }
+    return connection.rule
   }
 }

@@ -72,6 +72,30 @@ enum PacketComposer {
     packet.replaceSubrange(10..<12, with: big16(~sum & 0xFFFF))
   }
 
+  /// Sets the checksum of a whole TCP, UDP or ICMP packet; leaves any other as it is.
+  static func setTransportChecksum(_ packet: inout [UInt8]) {
+    guard let version = packet.first.map({ $0 >> 4 }), version == 4 || version == 6 else { return }
+    let octets = Octets(bytes: packet, originalLength: packet.count)
+    let parsed = parseIP(version == 4 ? .v4 : .v6, octets)
+    guard parsed.fault == nil, parsed.fragment == nil else { return }
+    let offset: Int
+    switch parsed.protocolNumber {
+    case ProtocolNumber.tcp: offset = 16
+    case ProtocolNumber.udp: offset = 6
+    case ProtocolNumber.icmp where version == 4: offset = 2
+    case ProtocolNumber.icmpv6 where version == 6: offset = 2
+    default: return
+    }
+    let place = parsed.transportOffset + offset
+    guard place + 2 <= parsed.length else { return }
+    packet.replaceSubrange(place..<place + 2, with: [0, 0])
+    let empty = Octets(bytes: packet, originalLength: packet.count)
+    let sum = parseIP(version == 4 ? .v4 : .v6, empty).transportSum
+    var checksum = ~sum
+    if checksum == 0 && offset == 6 { checksum = 0xFFFF }
+    packet.replaceSubrange(place..<place + 2, with: big16(Int(checksum)))
+  }
+
   private static func ipv6(_ fields: IPFields, _ payload: [UInt8]) -> [UInt8] {
     var headers = fields.extensions
     if let part = fields.fragmentation {

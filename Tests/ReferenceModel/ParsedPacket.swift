@@ -5,6 +5,8 @@ struct ParsedPacket {
   /// The packet from its IP header on, without what follows its end in the frame.
   var octets: Octets
   var family: IPFamily
+  /// Came from a port, not from a capture.
+  var isLive = false
   private(set) var faults: [DropReason] = []
   /// Whether `source` and `destination` could be read, even if something else is wrong.
   var addressesKnown = false

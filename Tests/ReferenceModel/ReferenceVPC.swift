@@ -3,16 +3,26 @@ import Wire
 
 /// A slow and plain implementation of the VPC model's meaning, to compare the engine with.
 public struct ReferenceVPC: Sendable {
-  let model: VPCModel
+  var model: VPCModel
   let options: ReferenceOptions
-  let peers: PeerAddresses
-  let routing: Routing
-  let services: Services
-  let nics: [NetworkInterfaceState]
+  var peers: PeerAddresses
+  var routing: Routing
+  var services: Services
+  var nics: [NetworkInterfaceState]
   /// In the order of `nics`.
   var memories: [NetworkInterfaceMemory]
   /// The latest time seen, in nanoseconds.
-  private var now: UInt64 = 0
+  var now: UInt64 = 0
+  /// How often the model was replaced, and when that cut connections last.
+  var changes = 0
+  var lastCut = 0
+  /// Services answer later: what they will say is kept in `deferred` and charged then.
+  var defersServices = false
+  var deferred: (nic: Int, outcome: ServiceOutcome)?
+  /// The network interface whose drop the last verdict is, where that is not the sender.
+  var dropper: Int?
+  /// What the last call of `deliver` was about.
+  var arrived: (packet: ParsedPacket, receiver: Int)?
 
   /// - Parameter model: a valid model, as the loader returns it.
   public init(model: VPCModel, options: ReferenceOptions) {
@@ -70,7 +80,7 @@ public struct ReferenceVPC: Sendable {
 
   // MARK: Sent by a network interface
 
-  private mutating func judgeSent(_ frame: Frame, by sender: Int) -> ReferenceVerdict {
+  mutating func judgeSent(_ frame: Frame, by sender: Int) -> ReferenceVerdict {
     let eni = nics[sender].nic.id
     switch frame.content {
     case .unreadable, .truncated:
@@ -109,6 +119,10 @@ public struct ReferenceVPC: Sendable {
     _ outcome: ServiceOutcome, _ sender: Int, dropDirection: String
   ) -> ReferenceVerdict {
     let eni = nics[sender].nic.id
+    if defersServices {
+      deferred = (sender, outcome)
+      return ReferenceVerdict(verdict: "reply")
+    }
     if case .drop(let reason) = outcome {
       return .drop(eni: eni, direction: dropDirection, reason)
     }
@@ -163,6 +177,7 @@ public struct ReferenceVPC: Sendable {
     -> ReferenceVerdict
   {
     let eni = nics[receiver].nic.id
+    arrived = (packet, receiver)
     switch judgeIngress(packet, bytes: bytes, to: receiver, at: now) {
     case .drop(let reason, let rule):
       return .drop(eni: eni, direction: "ingress", reason, rule: rule)
@@ -174,7 +189,7 @@ public struct ReferenceVPC: Sendable {
   // MARK: The underlay
 
   /// The verdict of a packet to or from the host's own address; nil for all others.
-  private mutating func judgeUnderlay(_ outer: ParsedPacket) -> ReferenceVerdict? {
+  mutating func judgeUnderlay(_ outer: ParsedPacket) -> ReferenceVerdict? {
     guard let host = model.host, outer.addressesKnown,
       outer.destination == host.address || outer.source == host.address
     else { return nil }
@@ -202,7 +217,7 @@ public struct ReferenceVPC: Sendable {
     }
     let vpcs = vpcs(ofVNI: header.vni)
     guard !vpcs.isEmpty else { return drop(.tunnelVNI) }
-    let frame = Frame(linkType: 1, octets: header.inner, tags: 0)
+    let frame = Frame(linkType: 1, octets: header.inner, tags: 0, isLive: defersServices)
     switch frame.content {
     case .unreadable, .truncated: return drop(.parseTruncated)
     case .vlan: return drop(.l2VLAN)

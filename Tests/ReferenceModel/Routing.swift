@@ -89,6 +89,14 @@ struct Routing {
     }
   }
 
+  /// The internet gateway that routes lead to.
+  func gateway(of destination: IPAddress, from sender: NetworkInterfaceState) -> String? {
+    guard case .internetGateway(let id)? = longestRoute(to: destination, sender)?.target else {
+      return nil
+    }
+    return id
+  }
+
   private func find(_ address: IPAddress, in vpc: Int) -> Place {
     if let index = nic(vpc, address) { return .local(index) }
     return mapping(vpc, address) == nil ? .missing : .otherHost

@@ -1,10 +1,10 @@
 /// SplitMix64: the same numbers for the same seed, everywhere.
-struct SeededRandom: RandomNumberGenerator, Sendable {
+public struct SeededRandom: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  public init(seed: UInt64) { state = seed }
 
-  mutating func next() -> UInt64 {
+  public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var mixed = state
     mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
@@ -13,21 +13,21 @@ struct SeededRandom: RandomNumberGenerator, Sendable {
   }
 
   /// A number of `range`; the slight bias of a remainder does not matter here.
-  mutating func number(_ range: ClosedRange<Int>) -> Int {
+  public mutating func number(_ range: ClosedRange<Int>) -> Int {
     range.lowerBound + Int(next() % UInt64(range.upperBound - range.lowerBound + 1))
   }
 
   /// True once in `count` times on average.
-  mutating func one(in count: Int) -> Bool { next() % UInt64(count) == 0 }
+  public mutating func one(in count: Int) -> Bool { next() % UInt64(count) == 0 }
 
   /// An element, or `fallback` of an empty array.
-  mutating func pick<T>(_ elements: [T], else fallback: T) -> T {
+  public mutating func pick<T>(_ elements: [T], else fallback: T) -> T {
     elements.isEmpty ? fallback : elements[number(0...elements.count - 1)]
   }
 
-  mutating func pick(_ elements: [Int]) -> Int { pick(elements, else: 0) }
+  public mutating func pick(_ elements: [Int]) -> Int { pick(elements, else: 0) }
 
-  mutating func octets(_ count: Int) -> [UInt8] {
+  public mutating func octets(_ count: Int) -> [UInt8] {
     (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
   }
 }

@@ -50,7 +50,7 @@ final class LiveDataPlane: DataPlane {
     let compiled = try await compile(state, after: previous)
     // Last of all that can be refused, so that a device is not opened for nothing.
     let change = try guests.open(wanted, isRestored: state.isRestored)
-    fillAllowances(compiled)
+    allowances?.fill(for: compiled.tables)
     var publication = publication(compiled, change)
     if !compiled.hasInterfacesAndMappings(of: previous) { publication.desk = ServiceDesk(compiled) }
     guard await queue.publish(publication) else {
@@ -145,16 +145,6 @@ final class LiveDataPlane: DataPlane {
       try? await Task.sleep(for: Self.pause)
     }
     throw .workersDoNotPass(seconds: 2)
-  }
-
-  /// What several workers share of a network interface begins full; no worker knows its number yet.
-  private func fillAllowances(_ compiled: CompiledTables) {
-    guard let allowances else { return }
-    let generation = compiled.tables.generation
-    for nic in 0..<compiled.tables.nics.count {
-      let record = compiled.tables.nics[nic]
-      if record.isPresent && record.since == generation { allowances.fill(TableIndex(nic)) }
-    }
   }
 
   // MARK: Reads
