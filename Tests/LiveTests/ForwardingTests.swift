@@ -117,7 +117,8 @@ import Wire
   }
 
   /// More frames than a burst holds, on every port at once, in order.
-  @Test func everyPortHasItsTurn() throws {
+  @Test("X-04: every port has its turn, whatever another sends")
+  func everyPortHasItsTurn() throws {
     let host = try LiveHost()
     var worker = host.worker()
     let total = 300
