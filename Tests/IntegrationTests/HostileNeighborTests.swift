@@ -141,4 +141,61 @@ struct HostileNeighborTests {
       #expect(refused > 0)
     }
   }
+
+  @Test("X-07: what a guest does wrong is counted, not logged")
+  func logStays() async throws {
+    try await HostileLab.with { lab in
+      func strike() async throws -> Int {
+        let before = lab.apus.log.split(separator: "\n").count
+        let attack = ["--count", "400", "offload-lies"]
+        _ = try await HostileGuest.run(attack, socket: lab.socket, seconds: 3)
+        return lab.apus.log.split(separator: "\n").count - before
+      }
+      // That a session came and went is told, in as many lines each time.
+      let lines = [try await strike(), try await strike()]
+      #expect(lines.allSatisfy { $0 < 12 }, "\(lines)\n\(lab.apus.log)")
+      let wrong = try await lab.apus.portDrops("eni-hostile", "port.oversize")
+      let parsed = try await lab.apus.drops("eni-hostile", "parse.truncated")
+      #expect(wrong + parsed > 100)
+    }
+  }
+
+  @Test("X-10: buffers that a guest holds are its own")
+  func buffersAreItsOwn() async throws {
+    try await HostileLab.with { lab in
+      let flood = try BackgroundProgram(
+        HostileGuest.command(["never-takes"], socket: lab.socket, seconds: 4),
+        log: lab.folder.url("flood"))
+      func inUse() async throws -> Int {
+        let left = try await lab.apus.count("apus_port_buffers_in_use{port=\"eni-left\"}")
+        return left + (try await lab.apus.count("apus_port_buffers_in_use{port=\"eni-right\"}"))
+      }
+      // A tap keeps its queue full of buffers.
+      let quiet = try await inUse()
+      var worst = 0
+      let watched = try await lab.watch {
+        for _ in 0..<10 {
+          try await Task.sleep(for: .milliseconds(300))
+          worst = max(worst, try await inUse())
+        }
+      }
+      await flood.end()
+      #expect(watched.lost == 0)
+      #expect(worst > 0 && worst < quiet + 128, "from \(quiet)")
+    }
+  }
+}
+
+/// What is in the programs, whoever may run them.
+@Suite struct ProgramContentTests {
+  @Test("V-21: the vhost crypto device is not called by any program")
+  func noCrypto() throws {
+    for program in ["apusd", "apus-vhostd", "apus"] {
+      let bytes = try Data(contentsOf: URL(filePath: Places.product(program)))
+      #expect(bytes.range(of: Data("rte_vhost_crypto_".utf8)) == nil, "\(program)")
+    }
+    // The same way finds what is called.
+    let apusd = try Data(contentsOf: URL(filePath: Places.product("apusd")))
+    #expect(apusd.range(of: Data("rte_vhost_driver_start".utf8)) != nil)
+  }
 }

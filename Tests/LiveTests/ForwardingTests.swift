@@ -194,6 +194,21 @@ import Wire
     host.expectLevel()
   }
 
+  @Test("V-23: frames without a whole Ethernet header reach no guest and no tap")
+  func framesWithoutHeader() throws {
+    let host = try LiveHost()
+    var worker = host.worker()
+    for length in 0..<14 {
+      let frame = [UInt8](repeating: 0xFF, count: length)
+      for port in 0..<LiveHost.portCount { host.wires.put([frame], port: port) }
+      _ = worker.round()
+    }
+    #expect(host.count(.received) == UInt64(14 * LiveHost.portCount))
+    for port in 0..<LiveHost.portCount { #expect(host.wires.take(port: port).isEmpty) }
+    #expect(worker.engine.dropCount(0, .parseTruncated) == 14)
+    host.expectLevel()
+  }
+
   /// Anything at all, on every port: counted, never a fault.
   @Test func garbageIsCounted() throws {
     let host = try LiveHost()

@@ -50,6 +50,32 @@ import Testing
     #expect(bench.broker.descriptors <= level + 1)
   }
 
+  @Test("V-02: a ring told of a hundred thousand times leaves nothing behind")
+  func ringToldAgainAndAgain() throws {
+    let bench = try Bench()
+    let backend = try bench.backend()
+    let frontend = try bench.frontend()
+    try frontend.start()
+    func tell(_ times: Int) throws {
+      for round in 0..<times {
+        let ring = UInt32(round % 2)
+        try frontend.send(Message(.setRingSize, ring: ring, number: 256))
+        let call = Message(
+          .setRingCall, value: UInt64(ring), descriptors: [frontend.calls[Int(ring)]])
+        if round % 10 == 0 { try frontend.send(call) }
+        if round % 100 == 0 { _ = try frontend.acknowledged(Message(.setMTU, value: 1500)) }
+      }
+      _ = try frontend.ask(Message(.getFeatures))
+    }
+    try tell(1_000)
+    backend.forget()
+    let (descriptors, resident) = (bench.broker.descriptors, bench.broker.resident)
+    try tell(100_000)
+    #expect(bench.broker.descriptors <= descriptors)
+    #expect(bench.broker.resident < resident + 2048, "KiB, from \(resident)")
+    #expect(!backend.isClosed)
+  }
+
   @Test("V-07: half a message holds up nobody else")
   func halfAMessageHoldsUpNobodyElse() throws {
     let folder = try TestFolder()

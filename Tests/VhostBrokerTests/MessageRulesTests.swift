@@ -104,6 +104,44 @@ import Testing
     }
   }
 
+  /// Of ten descriptors with a message eight fit: the kernel or the channel closes the others.
+  @Test("V-01: a hundred thousand surplus descriptors leave none open")
+  func descriptorsAreClosed() throws {
+    var ends: [Int32] = [-1, -1]
+    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+    let (sender, receiver) = (try testChannel(ends[0]), try testChannel(ends[1]))
+    let memory = try memoryFile(bytes: 4096, name: "surplus")
+    let message = Message(
+      .setOwner, descriptors: [Descriptor](repeating: memory, count: 10))
+    var refused = 0
+    for _ in 0..<10_000 {
+      try sender.send(message, until: Instant.now() + 1_000)
+      do {
+        let came = try receiver.receive(until: Instant.now() + 1_000) { (_, _, size) in Int(size) }
+        _ = try MessageRules.check(came)
+      } catch {
+        refused += 1
+        // What is left of a message whose descriptors were refused.
+        var rest = [UInt8](repeating: 0, count: 64)
+        _ = recv(receiver.descriptor, &rest, rest.count, Int32(MSG_DONTWAIT))
+      }
+    }
+    #expect(refused == 10_000)
+    #expect(try openDescriptors(named: "/memfd:surplus (deleted)") == 1)
+  }
+
+  @Test("V-05: memory for requests in flight is neither offered nor taken", arguments: [31, 32])
+  func inflightMemory(_ id: UInt32) throws {
+    let event = try memoryFile(bytes: 4096)
+    for descriptors in [[], [event]] {
+      let payload = [UInt8](repeating: 0xFF, count: 24)
+      #expect(
+        error(Message(request: id, payload: payload, descriptors: descriptors)) == .request(id))
+    }
+    // Bit 12 of the protocol's features.
+    #expect(ProtocolFeature.relayed & 1 << 12 == 0)
+  }
+
   @Test(
     "V-03: a ring beyond the last is refused", arguments: [256, 0x10000, UInt32.max])
   func ringOutOfRangeIsRefused(_ ring: UInt32) throws {

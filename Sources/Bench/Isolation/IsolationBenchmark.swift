@@ -50,12 +50,14 @@ public struct IsolationBenchmark {
       func result(_ name: String, _ unit: String, _ samples: [Double]) -> BenchmarkResult {
         BenchmarkResult(name: name, unit: unit, samples: samples, parameters: parameters)
       }
-      results += [
+      let figures = [
         result("isolation", "% of its throughput alone", shares),
         result("isolation-p99.9", "times alone", ratios),
         result("isolation-p99.9-alone", "us", alone), result("isolation-p99.9", "us", attacked),
         result("isolation-attack", "Mpps", rates), result("isolation-stolen", "%", stolen),
       ]
+      // Without undisturbed frames there is no percentile to tell.
+      results += figures.filter { $0.runs > 0 }
     }
     return results
   }
@@ -79,16 +81,22 @@ public struct IsolationBenchmark {
     }
     let start = apus_tsc()
     let warm = UInt64(ticks * 150_000)
-    let length = UInt64(ticks * 1_000 * Double(milliseconds))
+    let duration = UInt64(ticks * 1_000 * Double(milliseconds))
     let load = IsolationPorts.Load(
       interval: ticks * 1_000_000 * Double(workers) / rate, flows: flows, attack: attack,
-      from: start + warm, to: start + warm + length, gap: UInt64(ticks * 20),
+      from: start + warm, to: start + warm + duration, gap: UInt64(ticks * 20),
       gapPerFrame: UInt64(ticks * 2))
-    let places = Records(first: records)
+    let length = workers * IsolationPorts.memoryLength
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: length)
+    defer { memory.deallocate() }
+    let places = Places(records: records, memory: memory)
     var threads = (0..<workers).map { index in
       LiveBenchmark.thread(processor: workers == 1 ? 1 : index) {
         let ports = IsolationPorts(
-          load, seed: UInt64(index) &* 7_919 &+ 77, record: places.first + index)
+          load, seed: UInt64(index) &* 7_919 &+ 77,
+          memory: places.memory + index * IsolationPorts.memoryLength,
+          record: places.records + index)
         var worker = LiveWorker(
           index: index, io: ports, engine: bench.engine(index, flows: 1 << 17),
           shared: bench.shared)
@@ -99,7 +107,7 @@ public struct IsolationBenchmark {
     while apus_tsc() < load.to + UInt64(ticks * 20_000) { usleep(5_000) }
     bench.shared.stop()
     for thread in threads { pthread_join(thread, nil) }
-    return summary(bench, records, workers, length)
+    return summary(bench, records, workers, duration)
   }
 
   /// What the workers' records say; and no packet may be unaccounted for.
@@ -124,8 +132,9 @@ public struct IsolationBenchmark {
     return phase
   }
 
-  private struct Records: @unchecked Sendable {
-    let first: UnsafeMutablePointer<VictimRecord>
+  private struct Places: @unchecked Sendable {
+    let records: UnsafeMutablePointer<VictimRecord>
+    let memory: UnsafeMutableRawPointer
   }
 
   /// Takes what workers leave to the service thread.

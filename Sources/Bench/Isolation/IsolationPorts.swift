@@ -53,18 +53,22 @@ struct IsolationPorts: PacketIO, ~Copyable {
   /// Frames that were due before this were held up by somebody else.
   private var disturbedUntil: UInt64 = 0
 
-  /// - Parameter record: what happens is written there; read after the worker's end.
-  init(_ load: Load, seed: UInt64, record: UnsafeMutablePointer<VictimRecord>) {
+  /// - Parameters:
+  ///   - memory: of `memoryLength` bytes, all zero. Others may have frames in it after this
+  ///     worker's end, so it is the caller's.
+  ///   - record: what happens is written there; read after the worker's end.
+  init(
+    _ load: Load, seed: UInt64, memory: UnsafeMutableRawPointer,
+    record: UnsafeMutablePointer<VictimRecord>
+  ) {
     self.load = load
+    self.memory = memory
     self.record = record
     random = seed | 1
     due = Double(apus_tsc())
-    let count = 2 * Self.slots * Self.slotLength
-    memory = .allocate(byteCount: count, alignment: 64)
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: count)
   }
 
-  deinit { memory.deallocate() }
+  static var memoryLength: Int { 2 * slots * slotLength }
 
   var portCount: Int { 3 }
 
