@@ -103,7 +103,7 @@ extension Worker {
     deliver(&packet, &context, destination, nic: nic, tables)
   }
 
-  /// Whether the connection knows its destination and the ACL's consent from this generation.
+  /// Whether the connection knows its destination and the ACL's consent, and they are as they were.
   @inline(__always)
   private func hasCachedEgress(
     _ decision: FlowDecision, _ tables: borrowing RuleTables
@@ -114,7 +114,7 @@ extension Worker {
     // SAFETY: `pointer` checks the bounds, and nothing moves entries.
     let entry = unsafe flows.entries.pointer(Int(record))
     return unsafe entry.pointee.flags.contains(.egressCached)
-      && entry.pointee.generation == tables.generation
+      && tables.hasSameWays(since: entry.pointee.generation)
   }
 
   /// Remembers where a connection's egress packets go. Only TCP and UDP: elsewhere the ACL may tell
@@ -124,10 +124,10 @@ extension Worker {
     _ record: UInt32, _ destination: Destination, _ tables: borrowing RuleTables
   ) {
     guard flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp else { return }
-    if flows.entries[record].generation != tables.generation {
+    if !tables.hasSameWays(since: flows.entries[record].generation) {
       flows.entries[record].flags.remove(.ingressCached)
-      flows.entries[record].generation = tables.generation
     }
+    flows.entries[record].generation = tables.generation
     flows.entries[record].destination = destination.bits
     flows.entries[record].flags.insert(.egressCached)
   }

@@ -157,7 +157,7 @@ extension Worker {
   ) -> Bool {
     guard decision.action == .update, !isTracing else { return false }
     return flows.entries[decision.record].flags.contains(.ingressCached)
-      && flows.entries[decision.record].generation == tables.generation
+      && tables.hasSameWays(since: flows.entries[decision.record].generation)
   }
 
   /// Remembers that the ACL lets a connection's packets in; TCP and UDP only, as for egress.
@@ -170,10 +170,10 @@ extension Worker {
     else {
       return
     }
-    if flows.entries[record].generation != tables.generation {
+    if !tables.hasSameWays(since: flows.entries[record].generation) {
       flows.entries[record].flags.remove(.egressCached)
-      flows.entries[record].generation = tables.generation
     }
+    flows.entries[record].generation = tables.generation
     flows.entries[record].flags.insert(.ingressCached)
   }
 

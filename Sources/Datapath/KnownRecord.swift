@@ -3,8 +3,8 @@ import Wire
 
 extension Worker {
   /// The record of an IPv4 connection that needs no look at link, source, route and ACL: an earlier
-  /// packet with the same key, going the same way, passed them under tables of this generation, and
-  /// the key holds all that these steps ask for but the MAC addresses.
+  /// packet with the same key, going the same way, passed them under tables that had the same ways,
+  /// and the key holds all that these steps ask for but the MAC addresses.
   ///
   /// - Returns: the candidate that the context carries, or `none` when the packet has to go the
   ///   long way.
@@ -22,7 +22,8 @@ extension Worker {
     let isKnown =
       unsafe entry.pointee.identity == context.key.identity
       && entry.pointee.addressWord == context.key.addressWord
-      && entry.pointee.deadline > packet.time && entry.pointee.generation == tables.generation
+      && entry.pointee.deadline > packet.time
+      && tables.hasSameWays(since: entry.pointee.generation)
       && (direction == .egress
         ? entry.pointee.hasEgressIPv4 && UnsafeRawPointer(packet.base).byte(0) & 1 == 0
         : entry.pointee.hasIngressIPv4)

@@ -181,12 +181,27 @@ extension Compilation {
   private func follow(_ cut: UInt32, _ tables: inout RuleTables, in memory: ImageMemory) {
     tables.cutGeneration = request.cutsConnections ? request.generation : cut
     tables.nicCount = interfaces.count
+    tables.sameWays = sameWays
     let known = previous.map { $0.topology === topology } ?? false
     tables.allowanceGeneration =
       known ? previous?.tables.allowanceGeneration ?? 0 : request.generation
     tables.retirement = max(interfaces.lastRetirement, numbers.lastRetirement)
     tables.retiredNICs = memory.store(interfaces.retiredSlots)
     tables.retiredRules = memory.store(numbers.retiredBits)
+  }
+
+  /// How many generations before this one led every packet the same way; a connection that found
+  /// its way in one of them need not look again.
+  private var sameWays: UInt32 {
+    guard let previous, !request.cutsConnections,
+      // Connections may remember ways of a generation between that was taken back.
+      previous.tables.generation &+ 1 == request.generation,
+      previous.model.host == model.host, previous.locations === locations,
+      previous.topology === topology,
+      previous.acls.elementsEqual(acls, by: { $0 === $1 }),
+      previous.routeTables.elementsEqual(routeTables, by: { $0 === $1 })
+    else { return 0 }
+    return previous.tables.sameWays + 1
   }
 
   private var hostRecord: HostRecord {

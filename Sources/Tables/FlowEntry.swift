@@ -18,9 +18,10 @@
   @inlinable public static var fromOutside: FlowFlags { FlowFlags(rawValue: 1) }
   /// A packet of the answering side was accepted.
   @inlinable public static var seenReply: FlowFlags { FlowFlags(rawValue: 2) }
-  /// The destination of egress packets is cached and the ACL lets them out, for `generation`.
+  /// The destination of egress packets is cached and the ACL lets them out, since
+  /// `generation`.
   @inlinable public static var egressCached: FlowFlags { FlowFlags(rawValue: 4) }
-  /// The ACL lets ingress packets in, for `generation`.
+  /// The ACL lets ingress packets in, since `generation`.
   @inlinable public static var ingressCached: FlowFlags { FlowFlags(rawValue: 8) }
   @inlinable public static var isIPv6: FlowFlags { FlowFlags(rawValue: 16) }
 }
@@ -117,7 +118,7 @@
   public var state: UInt8
   var padding: UInt8 = 0
 
-  /// A connection over IPv4 whose egress answers are cached, for `generation`.
+  /// A connection over IPv4 whose egress answers are cached, since `generation`.
   @inlinable @inline(__always)
   public var hasEgressIPv4: Bool {
     kind != .free && flags.rawValue & 0x14 == FlowFlags.egressCached.rawValue

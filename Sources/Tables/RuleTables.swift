@@ -22,7 +22,7 @@ extension TableIndex {
 /// Every array is a view of one image that `TableCompiler` built. Rules are named by a number that
 /// the compiler's list of rule names explains; rule 0 is "no rule".
 public struct RuleTables: ~Copyable {
-  /// Grows by one with every published change; cached verdicts of older generations are stale.
+  /// Grows by one with every published change.
   public var generation: UInt32 = 1
   public var host = HostRecord()
   public var dropMidstream = false
@@ -69,6 +69,9 @@ public struct RuleTables: ~Copyable {
   /// Routes of all tables.
   public var prefixes = PrefixTrieSet()
 
+  /// How many generations before this one had the same ways: all but the groups, and no `cut`.
+  public var sameWays: UInt32 = 0
+
   // What state that outlives a generation has to follow. Numbers of network interfaces and rules
   // stay with their owners as long as these exist.
 
@@ -87,6 +90,14 @@ public struct RuleTables: ~Copyable {
   public var retiredRules = FlatArray<UInt64>()
 
   public init() {}
+
+  /// Whether what a connection remembers of its ways (source, route, network ACL, location) still
+  /// holds. A change of groups alone asks no connection to find its way again.
+  ///
+  /// - Parameter since: the generation that it was found in; one that was taken back is a later
+  ///   one, and does not hold.
+  @inlinable @inline(__always)
+  public func hasSameWays(since: UInt32) -> Bool { generation &- since <= sameWays }
 }
 
 /// This host in the underlay.

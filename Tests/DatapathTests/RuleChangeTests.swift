@@ -135,4 +135,70 @@ import Wire
     let after = engine.judge(Self.udp(true))
     #expect(after == .drop(.sgEgress))
   }
+
+  // MARK: Ways
+
+  private func knows(_ compiled: CompiledTables, _ generation: UInt32) -> Bool {
+    compiled.tables.hasSameWays(since: generation)
+  }
+
+  @Test func `a change of groups leaves known ways alone, one of an ACL does not`() throws {
+    var engine = try Engine()
+    _ = engine.judge(Self.udp(true))
+    for rule in ["http", "dns", "udp-out"] {
+      try engine.change(to: Self.model(without: rule))
+      let next = engine.judge(Self.udp(true))
+      #expect(next.verdict == .forward && next.state == .established)
+    }
+    #expect((0...5).filter { knows(engine.compiled, $0) } == [1, 2, 3, 4])
+
+    var model = Self.model(without: "udp-out")
+    model.networkACLs[0].egress[0].allow = false
+    try engine.change(to: model)
+    let refused = engine.judge(Self.udp(true))
+    #expect(refused == .drop(.aclEgress, "acl/egress/100"))
+    #expect(!knows(engine.compiled, 4))
+    // What was remembered before does not come back with the next change of groups.
+    model.securityGroups = Engine.model().securityGroups
+    try engine.change(to: model)
+    let again = engine.judge(Self.udp(true))
+    #expect(again == .drop(.aclEgress, "acl/egress/100"))
+  }
+
+  @Test func `routes, places, interfaces and cut are other ways`() throws {
+    let changes: [(inout VPCModel) -> Void] = [
+      { $0.routeTables[0].routes[0].target = .blackhole },
+      { $0.networkInterfaces[1].addresses = [Compose.address("10.0.1.12")] },
+      { $0.networkInterfaces[0].sourceDestCheck.toggle() },
+      {
+        $0.mappings.append(
+          Mapping(
+            vpc: "vpc", address: Compose.address("10.0.1.99"), host: Compose.address("192.0.2.9"),
+            mac: MACAddress(9)))
+      },
+    ]
+    for change in changes {
+      var engine = try Engine()
+      var model = Engine.model()
+      change(&model)
+      try engine.change(to: model)
+      #expect(!knows(engine.compiled, 1))
+      try engine.change(to: model)
+      #expect(knows(engine.compiled, 2))
+      try engine.change(to: model, cutsConnections: true)
+      #expect(!knows(engine.compiled, 3))
+    }
+  }
+
+  @Test func `ways of a generation that was taken back are not known`() throws {
+    var engine = try Engine()
+    let kept = engine.compiled
+    try engine.change(to: Self.model(without: "http"))
+    #expect(knows(engine.compiled, 1))
+    // The second one is taken back, and a third follows the first.
+    #expect(!knows(kept, 2))
+    let next = try TableCompiler.compile(
+      Self.model(without: "dns"), CompileRequest(generation: 3, previous: kept))
+    #expect(!knows(next, 2) && knows(next, 3))
+  }
 }

@@ -60,34 +60,63 @@ public struct PushBenchmark {
     var compiling: [Double] = []
     let ticks = Self.ticksPerMicrosecond()
     let quiet = rate(signals, milliseconds: 500)
-    let (sentBefore, began) = (signals.sent, apus_monotonic_time())
+    let began = Moment(signals)
+    var dips: [Double] = []
     var resident: [Double] = []
     for push in 0..<pushes {
+      let start = Moment(signals)
       let timing = try host.push(push, signals)
       samples.append(Double(timing.first - timing.start) / ticks)
       compiling.append(Double(timing.compiling) / 1_000)
       if push == min(100, pushes / 10) || push == pushes / 2 || push == pushes - 1 {
         resident.append(Double(MemoryBenchmark.residentBytes()) / 1_048_576)
       }
-      pause(after: push, since: began)
+      if rate != nil {
+        pause(after: push, since: began.time)
+      } else {
+        dips.append(dip(since: start, signals))
+      }
     }
-    let busy =
-      Double(signals.sent - sentBefore) * 1_000 / Double(apus_monotonic_time() - began)
+    if rate != nil {
+      let busy = Moment(signals).rate(since: began)
+      dips = [100 * (1 - 2 * busy / (quiet + rate(signals, milliseconds: 500)))]
+    }
     shared.stop()
     pthread_join(thread, nil)
     let lost = Double(signals.offered - signals.sent)
     host.close()
     let measured = results(
-      samples, compiling, dip: 100 * (1 - busy / quiet), lost: lost, rate: quiet)
+      samples, compiling, dips: dips, lost: lost, rate: quiet)
     return rate == nil ? measured : measured + memory(resident)
+  }
+
+  /// What had left at a time.
+  private struct Moment {
+    let time = apus_monotonic_time()
+    let sent: UInt64
+
+    init(_ signals: PushSignals) { sent = signals.sent }
+
+    /// Million packets a second from an earlier moment on.
+    func rate(since start: Moment) -> Double {
+      Double(sent - start.sent) * 1_000 / Double(time - start.time)
+    }
+  }
+
+  /// How many hundredths of the rate a push took: in the push and what is left of the 10 ms since
+  /// it began, against 10 ms after them. One beside the other, because the machine's own speed
+  /// changes by more within a second.
+  private func dip(since start: Moment, _ signals: PushSignals) -> Double {
+    let passed = apus_monotonic_time() - start.time
+    if passed < 10_000_000 { usleep(UInt32(10_000_000 - passed) / 1_000) }
+    let middle = Moment(signals)
+    usleep(10_000)
+    return 100 * (1 - middle.rate(since: start) / Moment(signals).rate(since: middle))
   }
 
   /// Waits for the next push's time.
   private func pause(after push: Int, since began: UInt64) {
-    guard let rate else {
-      if change == .rule { usleep(10_000) }
-      return
-    }
+    guard let rate else { return }
     let due = began + UInt64(push + 1) * 1_000_000_000 / UInt64(rate)
     let now = apus_monotonic_time()
     if due > now { usleep(UInt32((due - now) / 1_000)) }
@@ -103,7 +132,7 @@ public struct PushBenchmark {
   }
 
   private func results(
-    _ samples: [Double], _ compiling: [Double], dip: Double, lost: Double, rate: Double
+    _ samples: [Double], _ compiling: [Double], dips: [Double], lost: Double, rate: Double
   ) -> [BenchmarkResult] {
     let parameters = [("change", change.rawValue), ("flows", "\(flows)")]
     func part(_ part: Double, _ name: String, of values: [Double]) -> BenchmarkResult {
@@ -118,7 +147,7 @@ public struct PushBenchmark {
       part(0.5, "push-p50", of: samples), part(0.99, "push-p99", of: samples),
       part(0.5, "push-compile-cpu-p50", of: compiling),
       BenchmarkResult(
-        name: "push-dip", unit: "% of \((rate * 10).rounded() / 10) Mpps", samples: [dip],
+        name: "push-dip", unit: "% of \((rate * 10).rounded() / 10) Mpps", samples: dips,
         parameters: parameters),
       BenchmarkResult(name: "push-lost", unit: "packets", samples: [lost], parameters: parameters),
     ]
@@ -126,9 +155,9 @@ public struct PushBenchmark {
 
   /// Million packets a second.
   private func rate(_ signals: PushSignals, milliseconds: UInt32) -> Double {
-    let (before, began) = (signals.sent, apus_monotonic_time())
+    let before = Moment(signals)
     usleep(milliseconds * 1_000)
-    return Double(signals.sent - before) * 1_000 / Double(apus_monotonic_time() - began)
+    return Moment(signals).rate(since: before)
   }
 
   private static func ticksPerMicrosecond() -> Double {
@@ -176,7 +205,7 @@ struct PushHost: ~Copyable {
     signals.awaited = 0
     usleep(1_000)
     signals.seen = 0
-    signals.awaited = UInt64(PushPorts.probePort + number & 1)
+    signals.awaited = UInt64(PushPorts.probePort(number))
     let start = apus_tsc()
     let began = Self.processorTime()
     var next = try compile()
@@ -203,7 +232,6 @@ struct PushHost: ~Copyable {
       generation: UInt32(truncatingIfNeeded: shared.nextGeneration), capacity: Self.capacity,
       previous: compiled)
     request.swept = shared.sweptGeneration
-    request.cutsConnections = true
     return try TableCompiler.compile(model.model, request)
   }
 
@@ -277,7 +305,7 @@ struct PushModel {
       let mapping = model.mappings.remove(at: 1 + number * 37 % (model.mappings.count - 1))
       model.mappings.append(mapping)
     }
-    let port = UInt16(PushPorts.probePort + number & 1)
+    let port = UInt16(PushPorts.probePort(number))
     model.securityGroups[1].egress[500] = SecurityGroupRule(
       id: "many-0/egress/500",
       match: TrafficMatch(protocolNumber: IPProtocol.udp, ports: [port...port]),

@@ -40,6 +40,10 @@ struct PushPorts: PacketIO, ~Copyable {
   private static let slots = 4096
   private static let slotLength = 256
   static let probePort = 60_000
+
+  /// The port that probes of a push go to. So many, that connections of earlier probes to it have
+  /// ended when it comes again.
+  static func probePort(_ push: Int) -> Int { probePort + push % 5_000 }
   static let probeDestination = IPAddress(v4: 0x0A01_0001)
 
   private let memory: UnsafeMutableRawPointer
@@ -90,8 +94,8 @@ struct PushPorts: PacketIO, ~Copyable {
     base.storeBig16(0, at: 24)
     let sum = InternetChecksum.sum(UnsafeRawPointer(base + 14), count: 20)
     base.storeBig16(InternetChecksum.finish(sum), at: 24)
-    base.storeBig16(UInt16(1_024 + probes % 128), at: 34)
-    base.storeBig16(UInt16(Self.probePort + probes & 1), at: 36)
+    base.storeBig16(UInt16(1_024 + probes % 16), at: 34)
+    base.storeBig16(UInt16(truncatingIfNeeded: signals.awaited), at: 36)
   }
 
   mutating func send(_ packet: inout Packet, port: Int, headers: HeaderOffsets) {
