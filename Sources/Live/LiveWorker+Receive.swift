@@ -166,16 +166,12 @@ extension LiveWorker where IO: ~Copyable {
     guard let target = burst[slot].output.workerIndex, target < shared.workers, target != index
     else { return dropHere(slot, nic: burst[slot].nic, .workerFull) }
     let nic = burst[slot].nic
-    let port = Int(ports[slot])
-    let ring = shared.crossing(from: index, to: target)
-    let isAdmitted = crossingShares.admits(target, port: port) { ring.count }
     if burst[slot].origin == .guest { burst[slot].nic = TableIndex(ports[slot]) }
     // SAFETY: the slot is inside the burst, and its bytes stay a descriptor when they were moved.
-    guard isAdmitted, unsafe ring.stage(burst.pointer(slot)) else {
+    guard unsafe shared.crossing(from: index, to: target).stage(burst.pointer(slot)) else {
       burst[slot].nic = nic
       return dropHere(slot, nic: burst[slot].origin == .guest ? nic : .none, .workerFull)
     }
-    crossingShares.begin(target, port: port)
     staged |= 1 << UInt64(truncatingIfNeeded: target)
     count(.handedOver, 1)
     resetDescriptor(slot)
@@ -188,7 +184,6 @@ extension LiveWorker where IO: ~Copyable {
       let target = staged.trailingZeroBitCount
       staged &= staged &- 1
       shared.crossing(from: index, to: target).publish()
-      crossingShares.publish(target)
       shared.wake(target)
     }
     if hasPunted {

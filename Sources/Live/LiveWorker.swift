@@ -19,8 +19,6 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   /// The burst under way, and where each packet came from.
   @usableFromInline let burst: WorkerMemory<Packet>
   @usableFromInline let ports: WorkerMemory<UInt16>
-  /// How much of the rings to other workers each port uses.
-  @usableFromInline let crossingShares: CrossingShares
   /// When a next hop may be asked for again, by endpoint modulo the count.
   @usableFromInline let askTimes: WorkerMemory<UInt64>
   /// Workers that packets were staged for in this round, a bit each.
@@ -65,9 +63,6 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     burst = WorkerMemory(count: Self.scratch + 1)
     ports = WorkerMemory(count: Self.burstCapacity)
     askTimes = WorkerMemory(count: Self.askSlots)
-    crossingShares = CrossingShares(
-      targets: shared.workers, portCount: shared.portCount,
-      capacity: WorkerShared.crossingCapacity)
     for slot in 0...Self.scratch {
       // SAFETY: an empty packet at an address of ours, until a port fills it in.
       let place = unsafe burst.pointer(slot)

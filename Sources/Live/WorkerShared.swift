@@ -25,7 +25,7 @@ public struct WorkerShared: @unchecked Sendable {
   @usableFromInline let channels: UnsafeMutablePointer<SlowPathChannel>
 
   /// Packets on their way from one worker to another.
-  static var crossingCapacity: Int { 1024 }
+  private static var crossingCapacity: Int { 1024 }
 
   public init(
     workers: Int, portCount: Int, nicCapacity: Int, isBusyPolling: Bool = false,
