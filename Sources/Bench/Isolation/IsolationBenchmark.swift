@@ -9,8 +9,8 @@ import TableCompiler
 /// Real live workers poll ports in memory: everything but the copy from and to a guest. Each attack
 /// is compared with the same victim alone right before it. A thread takes what is left to the
 /// service thread, as fast as it can, and answers none of it. Times in which something else had the
-/// processor are left out and told (`stolen`): a round that took 20 microseconds, and 2 more for each
-/// frame in it, was not the worker's alone.
+/// processor are left out and told (`stolen`): a round that took 20 microseconds, and 2 more for
+/// each frame in it, was not the worker's alone.
 public struct IsolationBenchmark {
   public var flows = 1_000
   public var milliseconds = 300
