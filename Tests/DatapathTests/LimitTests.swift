@@ -121,7 +121,7 @@ import Wire
     #expect(exceeded == 1)
   }
 
-  @Test("X-05: a burst at the start and after a jump of the clock gets what the bucket holds, no more")
+  @Test("X-05: a burst at the start and after a jump of the clock gets what the bucket holds")
   func bursts() throws {
     var engine = try Engine(Self.model { $0.packetsPerSecond = 100 })
     func burst() -> Int {
