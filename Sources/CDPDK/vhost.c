@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "mbuf.h"
 
 #define DEVICES 1024 /* RTE_MAX_VHOST_DEVICE: vid is less */
@@ -156,6 +157,7 @@ apus_vhost *apus_vhost_open(const apus_vhost_setup *setup, int *error) {
                           1ULL << VIRTIO_NET_F_GSO | setup->hidden_features;
   // What guests make it say is the guests' business: it would fill the host's log.
   rte_log_set_level_pattern("lib.vhost.data", RTE_LOG_EMERG);
+  apus_guard_memory();
   *error = -ENAMETOOLONG;
   apus_vhost *guest = calloc(1, sizeof *guest);
   if (guest == NULL || strlen(setup->path) >= 108) {

@@ -13,6 +13,7 @@ struct BenchCommand: ParsableCommand {
       workers   two live workers against one, with frames of flows that each owns, and of all flows
       latency   from ring to ring through a live worker at half its load
       push      a change of the rules under load: time to the first packet judged by it
+      isolation what a guest loses while another attacks the same workers (not part of everything)
       memory    bytes of a connection, an idle interface, a rule, a route, a mapping
 
       Example: the full pipeline with a thousand and a million flows
@@ -25,7 +26,7 @@ struct BenchCommand: ParsableCommand {
       """)
 
   enum Name: String, CaseIterable, ExpressibleByArgument {
-    case pipeline, workers, latency, push, memory
+    case pipeline, workers, latency, push, memory, isolation
   }
 
   @Argument(help: "What to measure (default: everything).")
@@ -46,6 +47,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "How long `--rate` goes on.")
   var seconds = 30
 
+  @Option(help: "Milliseconds of each phase of `isolation`.")
+  var phase = 300
+
   @Flag(help: "Print a JSON list of results on standard output.")
   var json = false
 
@@ -53,8 +57,9 @@ struct BenchCommand: ParsableCommand {
     guard runs > 0, packets > 0, flows.allSatisfy({ $0 > 0 && $0 <= 12_800_000 }) else {
       throw ValidationError("runs, packets and flows must be positive, flows at most 12800000")
     }
-    guard rate.map({ 1...1_000 ~= $0 }) ?? true, 1...86_400 ~= seconds else {
-      throw ValidationError("the rate must be 1 to 1000, the seconds 1 to 86400")
+    guard rate.map({ 1...1_000 ~= $0 }) ?? true, 1...86_400 ~= seconds, 20...60_000 ~= phase else {
+      throw ValidationError(
+        "the rate must be 1 to 1000, the seconds 1 to 86400, the phase 20 to 60000")
     }
   }
 
@@ -64,7 +69,7 @@ struct BenchCommand: ParsableCommand {
       if !json { print(result.text) }
       results.append(result)
     }
-    let chosen = names.isEmpty ? Name.allCases : names
+    let chosen = names.isEmpty ? Name.allCases.filter { $0 != .isolation } : names
     if chosen.contains(.pipeline) {
       for count in flows {
         let benchmark = PipelineBenchmark(flows: count, packetsPerRun: packets, runs: runs)
@@ -92,6 +97,14 @@ struct BenchCommand: ParsableCommand {
         if change == .group { benchmark.pushes = max(3, runs) }
         if let rate { benchmark.pushes = rate * seconds }
         for result in try benchmark.run() { add(result) }
+      }
+    }
+    if chosen.contains(.isolation) {
+      for workers in [1, 2] {
+        var benchmark = IsolationBenchmark()
+        benchmark.runs = runs
+        benchmark.milliseconds = phase
+        for result in try benchmark.run(workers: workers) { add(result) }
       }
     }
     if chosen.contains(.memory) {

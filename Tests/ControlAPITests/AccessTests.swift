@@ -103,7 +103,8 @@ import Testing
     }
   }
 
-  @Test func userThatNobodyNamedMayNothing() async throws {
+  @Test("A-01: a user that nobody named may do nothing")
+  func userThatNobodyNamedMayNothing() async throws {
     let policy = AccessPolicy(users: [geteuid() + 1: Self.anything])
     try await TestServer.with(policy: policy) { test in
       for action in Self.actions { try await Self.check(action, [], test, test.address, nil) }

@@ -119,11 +119,13 @@ import X509
 
   // MARK: Below gRPC
 
-  @Test func connectionWithoutCertificateIsRefused() async throws {
+  @Test("A-01: a connection without certificate is refused")
+  func connectionWithoutCertificateIsRefused() async throws {
     try await Self.refused(why: "no client certificate") { _ in }
   }
 
-  @Test func olderTLSIsRefused() async throws {
+  @Test("A-01: an older TLS is refused")
+  func olderTLSIsRefused() async throws {
     try await Self.refused(why: "TLS 1.3") { $0.maximumTLSVersion = .tlsv12 }
   }
 
@@ -184,7 +186,8 @@ import X509
     }
   }
 
-  @Test func plaintextIsRefused() async throws {
+  @Test("A-01: plain text is refused")
+  func plaintextIsRefused() async throws {
     let authority = try TestAuthority()
     try await TestServer.with(policy: Self.policy, authority: authority) { test in
       let answer = try await RawConnection.tcp(try #require(test.port), test.group) { _ in

@@ -29,7 +29,8 @@ import Testing
     }
   }
 
-  @Test func malformedMessage() async throws {
+  @Test("A-01: a malformed message is refused")
+  func malformedMessage() async throws {
     let (error, recorded) = try await Self.refusal { calls in
       _ = try await calls.client.control.status(
         request: ClientRequest(message: .init()), serializer: Garbage(),
@@ -55,7 +56,8 @@ import Testing
     #expect(recorded?.method == "/apus.v1.Control/Reboot")
   }
 
-  @Test func messageThatIsTooLong() async throws {
+  @Test("A-01: a message that is too long")
+  func messageThatIsTooLong() async throws {
     let (error, recorded) = try await Self.refusal { calls in
       _ = try await calls.client.control.apply { writer in
         try await writer.write(.with { $0.header.scope = .whole })
@@ -71,7 +73,8 @@ import Testing
     #expect(recorded?.why == error?.message)
   }
 
-  @Test func stateThatIsTooLong() async throws {
+  @Test("A-01: a state that is too long")
+  func stateThatIsTooLong() async throws {
     var limits = ServerLimits()
     limits.applyBytes = 3 << 20
     let (error, recorded) = try await Self.refusal(
@@ -141,7 +144,8 @@ import Testing
     #expect(recorded?.why.contains(text.prefix(12)) == true)
   }
 
-  @Test func requestThatStops() async throws {
+  @Test("A-01: a request that stops half way")
+  func requestThatStops() async throws {
     var limits = ServerLimits()
     limits.requestTimeout = .milliseconds(300)
     let (error, recorded) = try await Self.refusal(
@@ -156,7 +160,8 @@ import Testing
     #expect(recorded?.method == "/apus.v1.Control/Apply")
   }
 
-  @Test func connectionThatSaysNothing() async throws {
+  @Test("A-01: a connection that says nothing")
+  func connectionThatSaysNothing() async throws {
     var limits = ServerLimits()
     limits.handshakeTimeout = .milliseconds(200)
     try await TestServer.with(limits: limits) { test in
@@ -166,7 +171,8 @@ import Testing
     }
   }
 
-  @Test func bytesThatAreNotHTTP2() async throws {
+  @Test("A-01: bytes that are not HTTP/2")
+  func bytesThatAreNotHTTP2() async throws {
     var limits = ServerLimits()
     limits.handshakeTimeout = .milliseconds(500)
     try await TestServer.with(limits: limits) { test in
@@ -179,7 +185,8 @@ import Testing
     }
   }
 
-  @Test func connectionsOfACallerAreLimited() async throws {
+  @Test("A-01: connections of a caller are limited")
+  func connectionsOfACallerAreLimited() async throws {
     var limits = ServerLimits()
     limits.connectionsPerCaller = 2
     try await TestServer.with(limits: limits) { test in

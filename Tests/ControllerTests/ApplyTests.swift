@@ -58,7 +58,8 @@ import Testing
     }
   }
 
-  @Test func expectedGenerationIsHeld() async throws {
+  @Test("A-02: a change on top of another generation is refused")
+  func expectedGenerationIsHeld() async throws {
     try await withDesk { desk in
       var request = Rules.whole(Rules.base)
       request.expectedGeneration = 1
@@ -84,7 +85,8 @@ import Testing
     }
   }
 
-  @Test func errorsAreAllListedAndNothingChanges() async throws {
+  @Test("A-02: a change with errors changes nothing")
+  func errorsAreAllListedAndNothingChanges() async throws {
     try await withDesk { desk in
       try await desk.apply(Rules.whole(Rules.base))
       let before = try await desk.objects()

@@ -120,7 +120,8 @@ import Testing
     }
   }
 
-  @Test func floodOfRefusalsIsOneRecordASecond() async throws {
+  @Test("X-07: a flood of refusals is one record a second")
+  func floodOfRefusalsIsOneRecordASecond() async throws {
     try await withDesk { desk in
       for _ in 0..<5000 {
         await desk.controller.recordRefusal(

@@ -69,7 +69,8 @@ import Testing
 
   // MARK: Writers that race
 
-  @Test func ofRacingWritersOneWins() async throws {
+  @Test("A-02: of racing writers one wins")
+  func ofRacingWritersOneWins() async throws {
     try await withDesk { desk in
       try await desk.apply(Rules.whole(Rules.base))
       for round in 1...5 {
@@ -106,7 +107,8 @@ import Testing
     }
   }
 
-  @Test func changeOfACallerWhoWentIsNotApplied() async throws {
+  @Test("A-02: the change of a caller who went is not applied")
+  func changeOfACallerWhoWentIsNotApplied() async throws {
     try await withDesk { desk in
       try await desk.apply(Rules.whole(Rules.base))
       await desk.dataPlane.hold()
@@ -145,7 +147,8 @@ import Testing
 
   // MARK: Bounds
 
-  @Test func requestsAndStatesAreBounded() async throws {
+  @Test("X-03: requests and states are bounded")
+  func requestsAndStatesAreBounded() async throws {
     var limits = ControllerLimits()
     limits.requestBytes = 1000
     limits.objects = 6

@@ -21,7 +21,9 @@ import Testing
     var isMixed = false
   }
 
-  @Test(.timeLimit(.minutes(20))) func killedAtAnyMoment() async throws {
+  @Test(
+    "A-02: a controller killed at any moment leaves a whole state", .timeLimit(.minutes(20)))
+  func killedAtAnyMoment() async throws {
     let directory = Desk.newDirectory()
     defer { try? FileManager.default.removeItem(atPath: directory) }
     var random = SeededGenerator(seed: 1)

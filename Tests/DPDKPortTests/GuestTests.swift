@@ -96,7 +96,8 @@ struct GuestTests {
     #expect(!FileManager.default.fileExists(atPath: folder.file("socket")))
   }
 
-  @Test func guestIsKilledTenTimes() throws {
+  @Test("V-26: a guest is killed while its rings are served")
+  func guestIsKilledTenTimes() throws {
     let folder = Folder()
     try Frames.write(Frames.mixed, to: folder.file("in"))
     let socket = folder.file("socket")

@@ -82,7 +82,8 @@ struct OffloadTests {
     probe.finish()
   }
 
-  @Test func framesBeyondLimitsAreCounted() throws {
+  @Test("V-23: frames too short or too long are counted and go nowhere")
+  func framesBeyondLimitsAreCounted() throws {
     let folder = Folder()
     let short = [[UInt8](repeating: 7, count: 13)]
     let frames = Frames.udp([100, 9300]) + short + Frames.udp([9000, 20_000])
@@ -103,7 +104,8 @@ struct OffloadTests {
   }
 
   /// One ring leads nowhere: it is found and left alone, and the guest's other ring goes on.
-  @Test func wedgedRingIsLeftAlone() throws {
+  @Test("V-09: a ring that leads out of the memory is left alone")
+  func wedgedRingIsLeftAlone() throws {
     let folder = Folder()
     let socket = folder.file("socket")
     let probe = try Probe(["--guest", "socket=\(socket);server;queues=2"])

@@ -120,4 +120,32 @@ import Wire
     let exceeded = engine.worker.nicState(0).counters.linkLocalExceeded
     #expect(exceeded == 1)
   }
+
+  @Test("X-05: a burst at the start and after a jump of the clock gets what the bucket holds")
+  func bursts() throws {
+    var engine = try Engine(Self.model { $0.packetsPerSecond = 100 })
+    func burst() -> Int {
+      (0..<500).count { _ in engine.judge(Self.datagram(1)).verdict == .forward }
+    }
+    let first = burst()
+    engine.pass(seconds: 36_000)
+    let afterJump = burst()
+    engine.pass(seconds: 0.25)
+    let quarter = burst()
+    #expect([first, afterJump, quarter] == [100, 100, 25])
+  }
+
+  @Test("X-05: large frames are charged by their bytes, tiny ones by their number")
+  func sizes() throws {
+    var engine = try Engine(
+      Self.model {
+        $0.bandwidthOut = 8_000_000
+        $0.burst = 100_000
+        $0.packetsPerSecond = 20
+      })
+    let large = (0..<3).map { _ in engine.judge(Self.datagram(1, 49_000)) }
+    #expect(large == [Self.new, Self.established, .drop(.limitBandwidth)])
+    let tiny = (0..<30).count { _ in engine.judge(Self.datagram(1, 0)).verdict == .forward }
+    #expect(tiny == 18)
+  }
 }

@@ -12,7 +12,8 @@ struct HalfMessageTests {
       - {eni: eni-probe, vhostUser: {socket: FOLDER/probe.sock, listens: true}}
     """
 
-  @Test func othersAttachAndRunMeanwhile() async throws {
+  @Test("V-07: others attach and run beside half messages")
+  func othersAttachAndRunMeanwhile() async throws {
     try await RestartHost.with("half", more: Self.more) { host in
       let alone = try await Self.attachTimes(host)
       let level = try await host.level()

@@ -32,7 +32,8 @@ struct HostileGuestTests {
       $0.split(separator: " ").first.map(String.init)
     }
     #expect(
-      modes == ["well-behaved"] + HostileGuest.slow + HostileGuest.attacks + HostileGuest.lies)
+      modes == ["well-behaved"] + HostileGuest.slow + HostileGuest.attacks + HostileGuest.lies
+        + HostileGuest.sessions)
     let unknown = try await Program.run(
       [Places.product("hostile-guest"), "--socket", "/nowhere", "no-such-mode"])
     #expect(unknown.status == 2)

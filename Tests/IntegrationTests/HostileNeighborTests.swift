@@ -4,34 +4,24 @@ import Testing
 /// A hostile guest on one vhost-user port of Apus, while two others talk: theirs must not suffer.
 @Suite(.serialized, .enabled(if: Lab.hasGuests, Lab.why), .timeLimit(.minutes(10)))
 struct HostileNeighborTests {
-  @Test func othersLoseNothing() async throws {
-    try await with { lab in
-      let quiet = try await lab.watch { try await Task.sleep(for: .seconds(5)) }
-      print("quiet: \(quiet)")
-      var medians: [Double] = []
-      for mode in HostileGuest.campaigns {
-        let attacked = try await lab.watch {
-          let attack = try await HostileGuest.run(
-            ["--count", "20"] + mode, socket: lab.socket, seconds: 2)
-          #expect(attack.status == 0 || attack.status == 1, "\(mode): \(attack.output)")
-          try #require(lab.apus.isAlive, "\(mode): \(lab.apus.log)")
-        }
-        print("\(mode.joined(separator: " ")): \(attacked)")
-        #expect(attacked.lost == 0, "\(mode)")
-        medians.append(attacked.median)
-      }
-      // Generous: two processors also run the attacker, and whatever else the machine does.
-      #expect((medians.max() ?? 0) < 10 * quiet.median + 5)
-      let after = try await HostileGuest.run(
-        ["--count", "32", "well-behaved"], socket: lab.socket, seconds: 30)
-      #expect(after.status == 0, "\(after.output)\n\(lab.apus.log)")
-    }
+  private static func rings(_ names: String..., send: [String] = []) -> [[String]] {
+    names.map { [$0] } + names.map { ["--ring", "rx", $0] } + send.map { [$0] }
+  }
+
+  @Test("V-02: a ring told of again and again leaves nothing behind")
+  func sameAgain() async throws {
+    try await HostileLab.attack([["same-again"]])
+  }
+
+  @Test("V-06: messages in the wrong order end at most their own session")
+  func disorder() async throws {
+    try await HostileLab.attack((0...6).map { ["--variant", "\($0)", "disorder"] })
   }
 
   /// A session that never gets to its end of a message holds up nobody: another guest attaches.
-  @Test(arguments: HostileGuest.slow)
-  func halfAMessageHoldsUpNobody(_ mode: String) async throws {
-    try await with { lab in
+  @Test("V-07: half a message holds up nobody", arguments: HostileGuest.slow)
+  func halfAMessage(_ mode: String) async throws {
+    try await HostileLab.with { lab in
       let slow = try BackgroundProgram(
         HostileGuest.command([mode], socket: lab.socket, seconds: 60),
         log: lab.folder.url("slow"))
@@ -46,76 +36,166 @@ struct HostileNeighborTests {
     }
   }
 
-  /// What the two that are watched saw.
-  struct Watch: CustomStringConvertible {
-    let sent: Int
-    let lost: Int
-    /// Milliseconds.
-    let median, p99, worst: Double
-    var description: String {
-      "\(sent) pings, \(lost) lost, median \(median) ms, p99 \(p99) ms, worst \(worst) ms"
-    }
+  @Test("V-08: memory that is cut under way harms its own guest only")
+  func memoryCut() async throws {
+    try await HostileLab.attack([["memory-cut"], ["memory-cut"]])
   }
 
-  struct Laboratory: Sendable {
-    let apus: Apus
-    let folder: Folder
-    let left: Namespace
-    var socket: String { folder.path("hostile.sock") }
-
-    /// Pings between two good guests, a hundred a second, while something else goes on.
-    func watch(_ body: () async throws -> Void) async throws -> Watch {
-      let pings = try BackgroundProgram(
-        left.entry + ["ping", "-i", "0.01", "-W", "5", "10.0.1.12"],
-        log: folder.url("pings"))
-      do { try await body() } catch {
-        pings.signal(SIGKILL)
-        throw error
-      }
-      // Then ping ends with its summary.
-      pings.signal(SIGINT)
-      try await Waiting.until(seconds: 10) { !pings.isAlive }
-      await pings.end()
-      let times = pings.output.captures("time=([0-9.]+)").compactMap { Double($0) }.sorted()
-      let sent = pings.output.captures("([0-9]+) packets transmitted").first.flatMap { Int($0) }
-      guard let sent, let worst = times.last else {
-        throw LabError(description: "no pings: \(pings.output.suffix(500))\n\(apus.log)")
-      }
-      return Watch(
-        sent: sent, lost: sent - times.count, median: times[times.count / 2],
-        p99: times[times.count * 99 / 100], worst: worst)
-    }
+  @Test("V-09: buffers that lead out of the guest's memory")
+  func addressesOutside() async throws {
+    try await HostileLab.attack(Self.rings("address-outside"))
   }
 
-  private func with(_ body: @escaping (Laboratory) async throws -> Void) async throws {
-    try await Namespace.with("hn-host") { host in
-      try await Namespace.with("hn-left") { left in
-        try await Namespace.with("hn-right") { right in
-          let folder = try Folder("hostile")
-          let text = """
-            version: 1
-            runtime: dpdk
-            guests:
-              - {eni: eni-hostile, vhostUser: {socket: \(folder.path("hostile.sock"))}}
-              - {eni: eni-other, vhostUser: {socket: \(folder.path("other.sock"))}}
-              - {eni: eni-left, device: "net_tap0,iface=tap-l"}
-              - {eni: eni-right, device: "net_tap1,iface=tap-r"}
-            memory: {flows: 65536, hugepages: false, megabytes: 256}
+  @Test("V-10: empty buffers outside the memory, in batches of a packed ring")
+  func packedOutside() async throws {
+    try await HostileLab.attack([["packed-empty-outside"]], isPacked: true)
+  }
 
-            """
-          let model = Places.models.appending(path: "hostile.yaml").path
-          try await Apus.with(host: text, model: model, folder: folder, in: host) { apus in
-            try await GuestHost.hold(
-              "tap-l", of: host, in: left, by: .dpdk, mac: "02:00:00:00:00:0b",
-              addresses: ["10.0.1.11/24"])
-            try await GuestHost.hold(
-              "tap-r", of: host, in: right, by: .dpdk, mac: "02:00:00:00:00:0c",
-              addresses: ["10.0.1.12/24"])
-            try await GuestTests.pings(left, "10.0.1.12")
-            try await body(Laboratory(apus: apus, folder: folder, left: left))
-          }
+  @Test("V-11: chains that do not end")
+  func loops() async throws {
+    try await HostileLab.attack(
+      Self.rings("loop-of-two", "loop-of-one", "next-outside", "head-outside", "zero-lengths"))
+  }
+
+  @Test("V-12: indirect tables that cannot be")
+  func indirectTables() async throws {
+    try await HostileLab.attack(
+      Self.rings(
+        "indirect-nested", "indirect-and-next", "indirect-size", "indirect-loop",
+        "indirect-outside"))
+  }
+
+  @Test("V-13: the virtio header short or in pieces")
+  func headers() async throws {
+    try await HostileLab.attack(Self.rings("header-short", "header-split"))
+  }
+
+  @Test("V-14: headers that change while they are read")
+  func flips() async throws {
+    try await HostileLab.attack([["header-flips"]])
+  }
+
+  @Test("V-15: checksum and segmentation fields that cannot be")
+  func offloadLies() async throws {
+    try await HostileLab.attack([["offload-lies"]])
+  }
+
+  @Test("V-16: packed rings of short chains, and of flags that change while they are read")
+  func packedRings() async throws {
+    try await HostileLab.attack([["packed-short"], ["packed-flips"]], isPacked: true)
+  }
+
+  @Test("V-17: indices that jump or go back, rings upon rings")
+  func indices() async throws {
+    try await HostileLab.attack(
+      Self.rings("index-jump", "index-back", send: HostileGuest.lies))
+  }
+
+  @Test("V-18: a dirty log smaller than the memory")
+  func smallLog() async throws {
+    try await HostileLab.attack([["log-small"]])
+  }
+
+  @Test("V-19: receive buffers too small for what comes")
+  func tinyBuffers() async throws {
+    try await HostileLab.attack([["tiny-buffers"]])
+  }
+
+  @Test("V-20: chains of gigabytes and frames of megabytes")
+  func sizes() async throws {
+    try await HostileLab.attack([["chain-over-4-gigabytes"], ["frame-too-long"]])
+  }
+
+  @Test("V-22: no chain makes the daemon allocate more")
+  func memoryStays() async throws {
+    try await HostileLab.with { lab in
+      func strike() async throws {
+        for mode in ["chain-over-4-gigabytes", "frame-too-long", "indirect-size"] {
+          _ = try await HostileGuest.run(
+            ["--count", "100", mode], socket: lab.socket, seconds: 1)
         }
       }
+      // The first session of a guest takes what every session takes.
+      try await strike()
+      let before = try await lab.apus.resident()
+      try await strike()
+      let after = try await lab.apus.resident()
+      #expect(after < before + 2048, "\(before) KiB, then \(after)")
     }
+  }
+
+  @Test("V-23: frames shorter than an Ethernet header reach nobody")
+  func shortFrames() async throws {
+    try await HostileLab.attack([["frame-too-short"]])
+  }
+
+  @Test("V-25: kicks without end, and events that block who signals them")
+  func storms() async throws {
+    try await HostileLab.attack([["kick-storm"], ["call-full"]])
+  }
+
+  @Test("X-09: who takes nothing loses at its own queue")
+  func takesNothing() async throws {
+    try await HostileLab.attack([["never-takes"]]) { lab in
+      let refused = try await lab.apus.portDrops("eni-hostile", "port.full")
+      #expect(refused > 0)
+    }
+  }
+
+  @Test("X-07: what a guest does wrong is counted, not logged")
+  func logStays() async throws {
+    try await HostileLab.with { lab in
+      func strike() async throws -> Int {
+        let before = lab.apus.log.split(separator: "\n").count
+        let attack = ["--count", "400", "offload-lies"]
+        _ = try await HostileGuest.run(attack, socket: lab.socket, seconds: 3)
+        return lab.apus.log.split(separator: "\n").count - before
+      }
+      // That a session came and went is told, in as many lines each time.
+      let lines = [try await strike(), try await strike()]
+      #expect(lines.allSatisfy { $0 < 12 }, "\(lines)\n\(lab.apus.log)")
+      let wrong = try await lab.apus.portDrops("eni-hostile", "port.oversize")
+      let parsed = try await lab.apus.drops("eni-hostile", "parse.truncated")
+      #expect(wrong + parsed > 100)
+    }
+  }
+
+  @Test("X-10: buffers that a guest holds are its own")
+  func buffersAreItsOwn() async throws {
+    try await HostileLab.with { lab in
+      let flood = try BackgroundProgram(
+        HostileGuest.command(["never-takes"], socket: lab.socket, seconds: 4),
+        log: lab.folder.url("flood"))
+      func inUse() async throws -> Int {
+        let left = try await lab.apus.count("apus_port_buffers_in_use{port=\"eni-left\"}")
+        return left + (try await lab.apus.count("apus_port_buffers_in_use{port=\"eni-right\"}"))
+      }
+      // A tap keeps its queue full of buffers.
+      let quiet = try await inUse()
+      var worst = 0
+      let watched = try await lab.watch {
+        for _ in 0..<10 {
+          try await Task.sleep(for: .milliseconds(300))
+          worst = max(worst, try await inUse())
+        }
+      }
+      await flood.end()
+      #expect(watched.lost == 0)
+      #expect(worst > 0 && worst < quiet + 128, "from \(quiet)")
+    }
+  }
+}
+
+/// What is in the programs, whoever may run them.
+@Suite struct ProgramContentTests {
+  @Test("V-21: the vhost crypto device is not called by any program")
+  func noCrypto() throws {
+    for program in ["apusd", "apus-vhostd", "apus"] {
+      let bytes = try Data(contentsOf: URL(filePath: Places.product(program)))
+      #expect(bytes.range(of: Data("rte_vhost_crypto_".utf8)) == nil, "\(program)")
+    }
+    // The same way finds what is called.
+    let apusd = try Data(contentsOf: URL(filePath: Places.product("apusd")))
+    #expect(apusd.range(of: Data("rte_vhost_driver_start".utf8)) != nil)
   }
 }

@@ -17,7 +17,8 @@ struct RestartTests {
     case killed = "killed and started"
   }
 
-  @Test func dataPlaneRestartsUnderTraffic() async throws {
+  @Test("V-24: the data plane is killed and restarted under traffic")
+  func dataPlaneRestartsUnderTraffic() async throws {
     try await RestartHost.with("restart") { host in
       let card = Guest.Card.vhostUser(socket: host.folder.path("guest.sock"))
       try await Guest.with(.init(card: card, lifetime: 3600)) { guest in
@@ -121,7 +122,8 @@ struct RestartTests {
     }
   }
 
-  @Test func guestsAreKilled() async throws {
+  @Test("V-26: guests are killed while they send")
+  func guestsAreKilled() async throws {
     try await RestartHost.with("gkill") { host in
       let pings = try PingGaps(
         from: host.peer, to: RestartHost.neighborAddress, log: host.folder.url("pings"))

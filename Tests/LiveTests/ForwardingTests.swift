@@ -117,7 +117,8 @@ import Wire
   }
 
   /// More frames than a burst holds, on every port at once, in order.
-  @Test func everyPortHasItsTurn() throws {
+  @Test("X-04: every port has its turn, whatever another sends")
+  func everyPortHasItsTurn() throws {
     let host = try LiveHost()
     var worker = host.worker()
     let total = 300
@@ -190,6 +191,21 @@ import Wire
     #expect(punts.map(\.punt.kind) == [.underlayNeighbor, .underlayNeighbor])
     #expect(punts.first?.frame == LiveHost.arp(LiveHost.nextHop))
     #expect(punts.last?.frame == solicitation)
+    host.expectLevel()
+  }
+
+  @Test("V-23: frames without a whole Ethernet header reach no guest and no tap")
+  func framesWithoutHeader() throws {
+    let host = try LiveHost()
+    var worker = host.worker()
+    for length in 0..<14 {
+      let frame = [UInt8](repeating: 0xFF, count: length)
+      for port in 0..<LiveHost.portCount { host.wires.put([frame], port: port) }
+      _ = worker.round()
+    }
+    #expect(host.count(.received) == UInt64(14 * LiveHost.portCount))
+    for port in 0..<LiveHost.portCount { #expect(host.wires.take(port: port).isEmpty) }
+    #expect(worker.engine.dropCount(0, .parseTruncated) == 14)
     host.expectLevel()
   }
 

@@ -51,7 +51,8 @@ import Wire
     host.expectLevel()
   }
 
-  @Test func tablesAreReplacedUnderTraffic() throws {
+  @Test("A-03: tables are replaced under traffic")
+  func tablesAreReplacedUnderTraffic() throws {
     let host = try LiveHost(workers: 2)
     let threads = Threads()
     for index in 0..<2 {

@@ -46,7 +46,8 @@ import Wire
   }
 
   /// 1024 packets a second is the allowance that services are charged to.
-  @Test func answersAreChargedToLinkLocalAllowance() throws {
+  @Test("X-06: services are charged to the link-local allowance")
+  func answersAreChargedToLinkLocalAllowance() throws {
     let host = try LiveHost()
     var worker = host.worker()
     let total = 3_000
@@ -67,7 +68,8 @@ import Wire
     host.expectLevel()
   }
 
-  @Test func shareOfOneGuestIsBounded() throws {
+  @Test("X-06: a guest has a share of the slow path, and no more")
+  func shareOfOneGuestIsBounded() throws {
     let host = try LiveHost()
     var worker = host.worker()
     host.wires.put((0..<50).map { _ in LiveHost.arp() }, port: LiveHost.webPort)

@@ -38,7 +38,8 @@ import Testing
 
   /// A writer replaces records and spoils those that no reader uses any more, two readers follow:
   /// none ever sees a spoilt one.
-  @Test func replacedRecordsAreNotUsed() {
+  @Test("A-03: replaced records are not used")
+  func replacedRecordsAreNotUsed() {
     let memory = SharedMemory(lines: 2)
     defer { memory.deallocate() }
     let pointer = PublishedPointer<Record>(memory.line(0))

@@ -142,3 +142,56 @@ import Wire
     #expect(hashes.count == 7)
   }
 }
+
+/// Keys that were chosen to meet.
+@Suite struct HashFloodTests {
+  private static func key(_ number: UInt64) -> FlowKey {
+    var key = FlowKey()
+    key.identity = FlowKey.identity(
+      nic: 1, transport: 17, localPort: UInt16(truncatingIfNeeded: number),
+      remotePort: UInt16(truncatingIfNeeded: number >> 16))
+    key.localLow = 0x0A00_010A
+    key.remoteLow = 0xC000_0200 | number >> 32
+    key.seal()
+    return key
+  }
+
+  /// The low bits of the hash name the first bucket, and the tag and bits above the second. Of a
+  /// million keys those are taken that share both under a seed that the attacker knows.
+  private static func colliding(seed: UInt64) -> [FlowKey] {
+    var byPlace: [UInt64: [FlowKey]] = [:]
+    for number in 0..<1_000_000 as Range<UInt64> {
+      let key = key(number)
+      let hash = key.hash(seed: seed)
+      let tag = max(1, hash >> 56)
+      let second = (hash >> 24 ^ tag &* 0x9E37_79B1) & 63
+      if hash & 63 == 9 && second == 33 { byPlace[0, default: []].append(key) }
+    }
+    return byPlace[0] ?? []
+  }
+
+  @Test("X-02: keys chosen for one bucket are refused there, and spread under another seed")
+  func chosenKeys() throws {
+    let keys = Self.colliding(seed: 1)
+    try #require(keys.count > 200)
+    // 64 buckets of 12, as a table of 500 has.
+    func fill(seed: UInt64) -> (taken: [FlowKey], table: Int) {
+      var table = FlowTable(capacity: 500, seed: seed)
+      var taken: [FlowKey] = []
+      for key in keys.prefix(200) {
+        if table.insert(key, hash: key.hash(seed: seed), kind: .udp) != nil { taken.append(key) }
+      }
+      // Who is in stays in, and is found.
+      for key in taken {
+        let isThere = table.lookup(key, hash: key.hash(seed: seed)) != nil
+        #expect(isThere)
+      }
+      return (taken, table.count)
+    }
+    let known = fill(seed: 1)
+    #expect(known.taken.count == 24 && known.table == 24)
+    for secret in [2, 0x9E37_79B9_7F4A_7C15, 77] as [UInt64] {
+      #expect(fill(seed: secret).taken.count > 190)
+    }
+  }
+}

@@ -12,12 +12,14 @@ import Testing
       frontend.channel.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
   }
 
-  @Test(arguments: [
-    Message(request: 22, payload: [1, 2, 3, 4, 5, 6, 7, 8]), Message(request: 1, flags: 2),
-    Message(.setRingSize, ring: 0x10000, number: 4),
-    Message(.setFeatures, value: Feature.iommuPlatform),
-    Message(request: 2, payload: []), Message(request: 1, flags: 5),
-  ])
+  @Test(
+    "V-06: a message that breaks a rule ends its session",
+    arguments: [
+      Message(request: 22, payload: [1, 2, 3, 4, 5, 6, 7, 8]), Message(request: 1, flags: 2),
+      Message(.setRingSize, ring: 0x10000, number: 4),
+      Message(.setFeatures, value: Feature.iommuPlatform),
+      Message(request: 2, payload: []), Message(request: 1, flags: 5),
+    ])
   func brokenRuleEndsTheSession(_ message: Message) throws {
     let bench = try Bench()
     let backend = try bench.backend()
@@ -31,7 +33,8 @@ import Testing
     #expect(bench.broker.isRunning)
   }
 
-  @Test func surplusDescriptorsAreClosed() throws {
+  @Test("V-01: surplus descriptors are closed and end the session")
+  func surplusDescriptorsAreClosed() throws {
     let bench = try Bench()
     var level = 0
     for round in 0..<10 {
@@ -47,7 +50,34 @@ import Testing
     #expect(bench.broker.descriptors <= level + 1)
   }
 
-  @Test func halfAMessageHoldsUpNobodyElse() throws {
+  @Test("V-02: a ring told of a hundred thousand times leaves nothing behind")
+  func ringToldAgainAndAgain() throws {
+    let bench = try Bench()
+    let backend = try bench.backend()
+    let frontend = try bench.frontend()
+    try frontend.start()
+    func tell(_ times: Int) throws {
+      for round in 0..<times {
+        let ring = UInt32(round % 2)
+        try frontend.send(Message(.setRingSize, ring: ring, number: 256))
+        let call = Message(
+          .setRingCall, value: UInt64(ring), descriptors: [frontend.calls[Int(ring)]])
+        if round % 10 == 0 { try frontend.send(call) }
+        if round % 100 == 0 { _ = try frontend.acknowledged(Message(.setMTU, value: 1500)) }
+      }
+      _ = try frontend.ask(Message(.getFeatures))
+    }
+    try tell(1_000)
+    backend.forget()
+    let (descriptors, resident) = (bench.broker.descriptors, bench.broker.resident)
+    try tell(100_000)
+    #expect(bench.broker.descriptors <= descriptors)
+    #expect(bench.broker.resident < resident + 2048, "KiB, from \(resident)")
+    #expect(!backend.isClosed)
+  }
+
+  @Test("V-07: half a message holds up nobody else")
+  func halfAMessageHoldsUpNobodyElse() throws {
     let folder = try TestFolder()
     let listeners = try ["a", "b"].map { try Listener(path: folder.file("\($0).sock")) }
     let broker = try BrokerProcess(
@@ -72,7 +102,8 @@ import Testing
     #expect(next.last(.setStatus) != nil)
   }
 
-  @Test func byteNowAndThenIsTooSlow() throws {
+  @Test("V-07: a byte now and then is too slow")
+  func byteNowAndThenIsTooSlow() throws {
     let bench = try Bench()
     let backend = try bench.backend()
     let frontend = try bench.frontend()

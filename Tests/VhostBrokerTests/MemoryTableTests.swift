@@ -14,7 +14,8 @@ import Testing
     }
   }
 
-  @Test func hostileRegionsAreRefused() throws {
+  @Test("V-08: regions that overlap, overflow or exceed their file are refused")
+  func hostileRegionsAreRefused() throws {
     let file = try memoryFile(bytes: 8192)
     func one(_ region: GuestMemory.Region) -> MessageError? {
       error(GuestMemory.table([region], [file]))
@@ -45,7 +46,8 @@ import Testing
     #expect(error(GuestMemory.table(Array(nine[..<8]), Array(files[..<8]))) == nil)
   }
 
-  @Test func regionMustBeAFile() throws {
+  @Test("V-08: a region must be a file of memory")
+  func regionMustBeAFile() throws {
     var ends: [Int32] = [-1, -1]
     #expect(pipe(&ends) == 0)
     let pipes = ends.map(Descriptor.init)
@@ -78,14 +80,16 @@ import Testing
     #expect(table.usedIndex(userAddress: address) == nil)
   }
 
-  @Test func fileCutShortGivesNothing() throws {
+  @Test("V-08: a file cut short gives nothing")
+  func fileCutShortGivesNothing() throws {
     let memory = try GuestMemory()
     let table = try MemoryTable(memory.table)
     #expect(ftruncate(memory.file.raw, 100) == 0)
     #expect(table.usedIndex(userAddress: GuestMemory.usedRing) == nil)
   }
 
-  @Test func sealedFileCannotBeCutShort() throws {
+  @Test("V-08: a sealed file cannot be cut short")
+  func sealedFileCannotBeCutShort() throws {
     let memory = try GuestMemory()
     let table = try MemoryTable(memory.table)
     #expect(table.seal())

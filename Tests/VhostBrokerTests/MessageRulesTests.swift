@@ -56,12 +56,15 @@ import Testing
     #expect(error(Message(request: id)) == .request(id))
   }
 
-  @Test(arguments: [0, 2, 3, 5, 0x11, 0x8000_0001] as [UInt32])
+  @Test(
+    "V-06: another version, or an answer that nobody asked for, is refused",
+    arguments: [0, 2, 3, 5, 0x11, 0x8000_0001] as [UInt32])
   func wrongFlagsAreRefused(_ flags: UInt32) {
     #expect(error(Message(request: 1, flags: flags)) == .flags(flags))
   }
 
-  @Test func wrongSizeIsRefused() {
+  @Test("V-06: a wrong size is refused")
+  func wrongSizeIsRefused() {
     for request in Request.allCases where request != .setMemoryTable {
       let size = request.payloadSize ?? 0
       for wrong in [size + 1, size - 1, size + 8, Message.payloadLimit + 1] where wrong >= 0 {
@@ -74,7 +77,8 @@ import Testing
     }
   }
 
-  @Test func surplusDescriptorsAreRefused() throws {
+  @Test("V-01: surplus descriptors are refused")
+  func surplusDescriptorsAreRefused() throws {
     let event = try Self.event()
     for request in Request.allCases where request != .setMemoryTable {
       let size = request.payloadSize ?? 0
@@ -100,7 +104,46 @@ import Testing
     }
   }
 
-  @Test(arguments: [256, 0x10000, UInt32.max])
+  /// Of ten descriptors with a message eight fit: the kernel or the channel closes the others.
+  @Test("V-01: a hundred thousand surplus descriptors leave none open")
+  func descriptorsAreClosed() throws {
+    var ends: [Int32] = [-1, -1]
+    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+    let (sender, receiver) = (try testChannel(ends[0]), try testChannel(ends[1]))
+    let memory = try memoryFile(bytes: 4096, name: "surplus")
+    let message = Message(
+      .setOwner, descriptors: [Descriptor](repeating: memory, count: 10))
+    var refused = 0
+    for _ in 0..<10_000 {
+      try sender.send(message, until: Instant.now() + 1_000)
+      do {
+        let came = try receiver.receive(until: Instant.now() + 1_000) { (_, _, size) in Int(size) }
+        _ = try MessageRules.check(came)
+      } catch {
+        refused += 1
+        // What is left of a message whose descriptors were refused.
+        var rest = [UInt8](repeating: 0, count: 64)
+        _ = recv(receiver.descriptor, &rest, rest.count, Int32(MSG_DONTWAIT))
+      }
+    }
+    #expect(refused == 10_000)
+    #expect(try openDescriptors(named: "/memfd:surplus (deleted)") == 1)
+  }
+
+  @Test("V-05: memory for requests in flight is neither offered nor taken", arguments: [31, 32])
+  func inflightMemory(_ id: UInt32) throws {
+    let event = try memoryFile(bytes: 4096)
+    for descriptors in [[], [event]] {
+      let payload = [UInt8](repeating: 0xFF, count: 24)
+      #expect(
+        error(Message(request: id, payload: payload, descriptors: descriptors)) == .request(id))
+    }
+    // Bit 12 of the protocol's features.
+    #expect(ProtocolFeature.relayed & 1 << 12 == 0)
+  }
+
+  @Test(
+    "V-03: a ring beyond the last is refused", arguments: [256, 0x10000, UInt32.max])
   func ringOutOfRangeIsRefused(_ ring: UInt32) throws {
     for request in [Request.setRingSize, .setRingBase, .getRingBase, .setRingEnable] {
       #expect(error(Message(request, ring: ring, number: 1)) == .ring(UInt64(ring)))
@@ -108,7 +151,9 @@ import Testing
     #expect(error(GuestMemory.address(ring: ring)) == .ring(UInt64(ring)))
   }
 
-  @Test(arguments: [0x200, 0x10000, 1 << 32, UInt64.max])
+  @Test(
+    "V-03: a notification of a ring beyond the last is refused",
+    arguments: [0x200, 0x10000, 1 << 32, UInt64.max])
   func notificationOfRingOutOfRangeIsRefused(_ value: UInt64) throws {
     let message = Message(.setRingKick, value: value, descriptors: [try Self.event()])
     #expect(error(message) == .ring(value))
@@ -121,7 +166,8 @@ import Testing
     #expect(error(GuestMemory.address(ring: 0, flags: 2)) == .ringAddress)
   }
 
-  @Test func logStaysInItsFile() throws {
+  @Test("V-04: a log that leaves its file is refused")
+  func logStaysInItsFile() throws {
     let memory = try GuestMemory()
     for (size, offset) in [(0, 0), (1 << 20, 0), (4096, 1 << 20), (UInt64.max, 2)] {
       let payload = Message.bytes(UInt64(size)) + Message.bytes(UInt64(offset))

@@ -55,6 +55,13 @@ final class BrokerProcess {
     return (try? FileManager.default.contentsOfDirectory(atPath: path).count) ?? -1
   }
 
+  /// Memory that is resident, in KiB.
+  var resident: Int {
+    let path = "/proc/\(process.processIdentifier)/statm"
+    let words = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: " ")
+    return (words?.dropFirst().first.flatMap { Int($0) } ?? -1) * 4
+  }
+
   var isRunning: Bool { process.isRunning }
 
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
@@ -198,6 +205,9 @@ final class FakeBackend: @unchecked Sendable {
 
   /// As a process that dies.
   func close() { shutdown(channel.descriptor, Int32(SHUT_RDWR)) }
+
+  /// Forgets what it was told, and closes what came with it.
+  func forget() { lock.withLock { taken = [] } }
 
   var messages: [Message] { lock.withLock { taken } }
   /// The broker (or `close`) has ended the connection.

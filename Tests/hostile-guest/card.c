@@ -41,7 +41,7 @@ bool card_create(struct card *card) {
   return true;
 }
 
-static bool share_memory(struct card *card) {
+bool card_share_memory(struct card *card) {
   struct {
     uint32_t count, padding;
     uint64_t guest, bytes, user, offset;
@@ -49,45 +49,66 @@ static bool share_memory(struct card *card) {
   return vhost_user_send(card->socket, SET_MEM_TABLE, &table, sizeof table, card->memory_file);
 }
 
-static bool share_ring(struct card *card, uint32_t index, struct ring_places places) {
-  struct ring *ring = &card->rings[index];
-  struct {
-    uint32_t index, value;
-  } size = {index, RING_SIZE}, base = {index, 0}, enabled = {index, 1};
+bool card_tell_word(struct card *card, uint32_t request, uint32_t index, uint32_t word) {
+  uint32_t words[] = {index, word};
+  return vhost_user_send(card->socket, request, words, sizeof words, -1);
+}
+
+bool card_tell_size(struct card *card, uint32_t index, uint32_t size) {
+  return card_tell_word(card, SET_VRING_NUM, index, size);
+}
+
+bool card_tell_address(struct card *card, uint32_t index, struct ring_places places,
+                       uint32_t flags) {
   // Addresses of this process, as the protocol has it without an IOMMU.
   uint64_t start = (uintptr_t)card->memory;
   struct {
     uint32_t index, flags;
     uint64_t descriptors, used, available, log;
-  } address = {index, 0, start + places.descriptors, start + places.used, start + places.available, 0};
-  uint64_t number = index;
-  int socket = card->socket;
-  return vhost_user_send(socket, SET_VRING_NUM, &size, sizeof size, -1) &&
-         vhost_user_send(socket, SET_VRING_BASE, &base, sizeof base, -1) &&
-         vhost_user_send(socket, SET_VRING_ADDR, &address, sizeof address, -1) &&
-         vhost_user_send(socket, SET_VRING_CALL, &number, sizeof number, ring->call) &&
-         vhost_user_send(socket, SET_VRING_KICK, &number, sizeof number, ring->kick) &&
-         vhost_user_send(socket, SET_VRING_ENABLE, &enabled, sizeof enabled, -1);
+  } address = {index, flags, start + places.descriptors, start + places.used,
+               start + places.available, MEMORY_BASE + places.used};
+  return vhost_user_send(card->socket, SET_VRING_ADDR, &address, sizeof address, -1);
 }
 
-bool card_attach(struct card *card, int socket, const struct ring_places *places) {
+bool card_tell_event(struct card *card, uint32_t request, uint32_t index, int event) {
+  uint64_t number = index;
+  return vhost_user_send(card->socket, request, &number, sizeof number, event);
+}
+
+bool card_share_ring(struct card *card, uint32_t index, struct ring_places places) {
+  struct ring *ring = &card->rings[index];
+  return card_tell_size(card, index, RING_SIZE) &&
+         card_tell_word(card, SET_VRING_BASE, index, 0) &&
+         card_tell_address(card, index, places, 0) &&
+         card_tell_event(card, SET_VRING_CALL, index, ring->call) &&
+         card_tell_event(card, SET_VRING_KICK, index, ring->kick) &&
+         card_tell_word(card, SET_VRING_ENABLE, index, 1);
+}
+
+bool card_is_heard(struct card *card) {
+  uint64_t answer;
+  return vhost_user_ask(card->socket, GET_FEATURES, &answer);
+}
+
+bool card_negotiate(struct card *card, int socket, uint64_t features, uint64_t protocol) {
   uint64_t offered, offered_protocol;
   card->socket = socket;
   if (!vhost_user_ask(socket, GET_FEATURES, &offered) ||
       !vhost_user_ask(socket, GET_PROTOCOL_FEATURES, &offered_protocol))
     return false;
-  uint64_t protocol = offered_protocol & wanted_protocol;
-  card->features = offered & wanted;
+  uint64_t taken = offered_protocol & (wanted_protocol | protocol);
+  card->features = offered & (wanted | features);
+  return vhost_user_send(socket, SET_PROTOCOL_FEATURES, &taken, sizeof taken, -1) &&
+         vhost_user_send(socket, SET_OWNER, NULL, 0, -1) &&
+         vhost_user_send(socket, SET_FEATURES, &card->features, sizeof card->features, -1);
+}
+
+bool card_attach(struct card *card, int socket, const struct ring_places *places) {
   // The lie is about the send ring, which the data plane reads without being asked.
   struct ring_places send = places ? *places : ring_places(SEND);
-  uint64_t ask;
-  return vhost_user_send(socket, SET_PROTOCOL_FEATURES, &protocol, sizeof protocol, -1) &&
-         vhost_user_send(socket, SET_OWNER, NULL, 0, -1) &&
-         vhost_user_send(socket, SET_FEATURES, &card->features, sizeof card->features, -1) &&
-         share_memory(card) && share_ring(card, RECEIVE, ring_places(RECEIVE)) &&
-         share_ring(card, SEND, send) &&
-         // Its answer says that all before it was taken.
-         vhost_user_ask(socket, GET_FEATURES, &ask);
+  return card_negotiate(card, socket, 0, 0) && card_share_memory(card) &&
+         card_share_ring(card, RECEIVE, ring_places(RECEIVE)) &&
+         card_share_ring(card, SEND, send) && card_is_heard(card);
 }
 
 void ring_kick(struct ring *ring) {

@@ -76,6 +76,18 @@ static inline uint64_t buffer_offset(int ring, unsigned index) {
   return BUFFERS + ((uint64_t)ring * RING_SIZE + index % RING_SIZE) * BUFFER_BYTES;
 }
 
+// The steps of `card_attach`, for sessions that take them in another order. `features` and
+// `protocol` are asked for in addition; false when the session is over.
+bool card_negotiate(struct card *card, int socket, uint64_t features, uint64_t protocol);
+bool card_share_memory(struct card *card);
+bool card_share_ring(struct card *card, uint32_t index, struct ring_places places);
+bool card_tell_size(struct card *card, uint32_t index, uint32_t size);
+bool card_tell_address(struct card *card, uint32_t index, struct ring_places places, uint32_t flags);
+bool card_tell_event(struct card *card, uint32_t request, uint32_t index, int event);
+bool card_tell_word(struct card *card, uint32_t request, uint32_t index, uint32_t word);
+// Asks something; its answer says that all before it was taken.
+bool card_is_heard(struct card *card);
+
 // Offers a chain by its head and kicks.
 void ring_offer(struct ring *ring, uint16_t head);
 void ring_kick(struct ring *ring);

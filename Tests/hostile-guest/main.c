@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "attacks.h"
+#include "sessions.h"
 #include "vhost_user.h"
 
 enum { ARP = 0x0806, STATUS_UNSERVED = 1, STATUS_USAGE = 2, STATUS_NOBODY = 5 };
@@ -125,6 +126,23 @@ static int dribble(int socket, const char *name, unsigned bytes, double pause, d
   return 0;
 }
 
+static bool session_is_over(const struct session *session) {
+  return now() >= session->end || vhost_user_is_closed(session->socket);
+}
+
+static int play(struct card *card, int socket, const struct session_attack *attack,
+                const struct options *options, double end) {
+  struct session session = {.socket = socket,
+                            .variant = options->variant,
+                            .count = options->count,
+                            .is_over = session_is_over,
+                            .end = end};
+  compose_request(options, session.frame);
+  bool is_kept = attack->play(card, &session);
+  printf("%s: session %s\n", attack->name, is_kept ? "kept" : "ended");
+  return 0;
+}
+
 static void list_modes(FILE *out) {
   fputs("usage: hostile-guest --socket PATH [OPTION...] MODE\n"
         "  --connect        connect to PATH; else wait on it for the data plane\n"
@@ -143,6 +161,8 @@ static void list_modes(FILE *out) {
             attacks[index].both_rings ? " (rx too)" : "");
   for (unsigned index = 0; index < lie_count; index++)
     fprintf(out, "  %-24s %s\n", lies[index].name, lies[index].summary);
+  for (unsigned index = 0; index < session_attack_count; index++)
+    fprintf(out, "  %-24s %s\n", session_attacks[index].name, session_attacks[index].summary);
 }
 
 static bool read_options(int count, char **words, struct options *options) {
@@ -195,9 +215,12 @@ int main(int count, char **words) {
     if (strcmp(mode, attacks[index].name) == 0) attack = &attacks[index];
   for (unsigned index = 0; index < lie_count; index++)
     if (strcmp(mode, lies[index].name) == 0) lie = &lies[index];
+  const struct session_attack *session = NULL;
+  for (unsigned index = 0; index < session_attack_count; index++)
+    if (strcmp(mode, session_attacks[index].name) == 0) session = &session_attacks[index];
   bool is_good = strcmp(mode, "well-behaved") == 0;
   bool is_half = strcmp(mode, "half-message") == 0, is_slow = strcmp(mode, "byte-a-second") == 0;
-  if (!attack && !lie && !is_good && !is_half && !is_slow) {
+  if (!attack && !lie && !session && !is_good && !is_half && !is_slow) {
     list_modes(stderr);
     return STATUS_USAGE;
   }
@@ -217,6 +240,7 @@ int main(int count, char **words) {
     perror("hostile-guest: memory");
     return STATUS_NOBODY;
   }
+  if (session) return play(&card, socket, session, &options, end);
   bool is_served = card_attach(&card, socket, lie ? &lie->places : NULL);
   if (lie) {
     for (unsigned turn = 0; is_served && turn < options.count && now() < end; turn++) {

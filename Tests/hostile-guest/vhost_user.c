@@ -64,7 +64,7 @@ bool vhost_user_send(int socket, uint32_t request, const void *payload, uint32_t
   return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof header + size);
 }
 
-static bool receive_all(int socket, void *bytes, size_t count) {
+bool vhost_user_receive(int socket, void *bytes, size_t count) {
   for (size_t have = 0; have < count;) {
     struct pollfd event = {.fd = socket, .events = POLLIN};
     if (poll(&event, 1, 20000) != 1) return false;
@@ -78,8 +78,8 @@ static bool receive_all(int socket, void *bytes, size_t count) {
 bool vhost_user_ask(int socket, uint32_t request, uint64_t *answer) {
   struct vhost_user_header header;
   return vhost_user_send(socket, request, NULL, 0, -1) &&
-         receive_all(socket, &header, sizeof header) && header.request == request &&
-         header.size == sizeof *answer && receive_all(socket, answer, sizeof *answer);
+         vhost_user_receive(socket, &header, sizeof header) && header.request == request &&
+         header.size == sizeof *answer && vhost_user_receive(socket, answer, sizeof *answer);
 }
 
 bool vhost_user_is_closed(int socket) {

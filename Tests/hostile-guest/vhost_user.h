@@ -4,6 +4,7 @@
 #define HOSTILE_GUEST_VHOST_USER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum vhost_user_request {
@@ -11,9 +12,11 @@ enum vhost_user_request {
   SET_FEATURES = 2,
   SET_OWNER = 3,
   SET_MEM_TABLE = 5,
+  SET_LOG_BASE = 6,
   SET_VRING_NUM = 8,
   SET_VRING_ADDR = 9,
   SET_VRING_BASE = 10,
+  GET_VRING_BASE = 11,
   SET_VRING_KICK = 12,
   SET_VRING_CALL = 13,
   GET_PROTOCOL_FEATURES = 15,
@@ -37,6 +40,9 @@ bool vhost_user_send(int socket, uint32_t request, const void *payload, uint32_t
 
 // Sends a request and reads its 64-bit answer. False when the session is over, or after 20 s.
 bool vhost_user_ask(int socket, uint32_t request, uint64_t *answer);
+
+// Reads as many bytes; false when the session is over, or after 20 s without any.
+bool vhost_user_receive(int socket, void *bytes, size_t count);
 
 // Whether the data plane has closed the session.
 bool vhost_user_is_closed(int socket);

@@ -160,7 +160,7 @@ public struct LatencyBenchmark {
     }
   }
 
-  private static func ticksPerMicrosecond() -> Double {
+  static func ticksPerMicrosecond() -> Double {
     let (time, tsc) = (apus_monotonic_time(), apus_tsc())
     usleep(50_000)
     return Double(apus_tsc() - tsc) * 1_000 / Double(apus_monotonic_time() - time)

@@ -15,16 +15,18 @@ final class LiveBenchmark: @unchecked Sendable {
   let allowances: SharedAllowances
   let workers: Int
 
+  /// Port 0 is the uplink, and every interface of the model has a port of its own, in its order.
   init(workers: Int, model: VPCModel = BenchmarkModel.make()) throws(TableCompilerError) {
+    let portCount = model.networkInterfaces.count + 1
     self.workers = workers
     compiled = try TableCompiler.compile(model)
     allowances = SharedAllowances(nicCapacity: compiled.tables.nics.count)
     shared = WorkerShared(
-      workers: workers, portCount: 2, nicCapacity: compiled.tables.nics.count,
+      workers: workers, portCount: portCount, nicCapacity: compiled.tables.nics.count,
       isBusyPolling: true)
     let tables = LiveTables(
-      rules: compiled.tables, portCount: 2, uplinkMAC: MACAddress(0x02AA_0000_0001))
-    tables.connect(port: 1, nic: 0)
+      rules: compiled.tables, portCount: portCount, uplinkMAC: MACAddress(0x02AA_0000_0001))
+    for port in 1..<portCount { tables.connect(port: port, nic: TableIndex(port - 1)) }
     for endpoint in 0..<compiled.tables.endpoints.count {
       tables.nextHops.set(TableIndex(endpoint), MACAddress(0x02AA_0000_00FE))
     }

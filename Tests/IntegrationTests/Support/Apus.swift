@@ -88,6 +88,27 @@ final class Apus: Sendable {
     return line?.split(separator: " ").last.flatMap { Int($0) } ?? 0
   }
 
+  /// The frames that a port dropped for a reason.
+  func portDrops(_ port: String, _ reason: String) async throws -> Int {
+    let lines = try await metrics()?.split(separator: "\n") ?? []
+    let line = lines.first {
+      $0.hasPrefix("apus_port_drops_total{") && $0.contains("port=\"\(port)\"")
+        && $0.contains("reason=\"\(reason)\"")
+    }
+    return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+  }
+
+  /// Memory that is resident, in KiB.
+  func resident() async throws -> Int {
+    let lock = try String(contentsOf: folder.url("run/data-plane.lock"), encoding: .utf8)
+    let process = lock.trimmingCharacters(in: .whitespacesAndNewlines)
+    let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+    guard let number = status.captures("VmRSS:\\s+([0-9]+)").first.flatMap({ Int($0) }) else {
+      throw LabError(description: "no VmRSS of \(process)")
+    }
+    return number
+  }
+
   /// The packets that a NIC lost for a reason.
   func drops(_ networkInterface: String, _ reason: String) async throws -> Int {
     let lines = try await metrics()?.split(separator: "\n") ?? []

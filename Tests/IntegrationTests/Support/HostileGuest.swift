@@ -14,6 +14,11 @@ enum HostileGuest {
   static let lies = [
     "rings-overlap", "used-over-descriptors", "used-outside", "ring-past-end", "ring-unaligned",
   ]
+  /// What it does with a whole session.
+  static let sessions = [
+    "disorder", "same-again", "memory-cut", "log-small", "call-full", "never-takes",
+    "header-flips", "tiny-buffers", "packed-short", "packed-empty-outside", "packed-flips",
+  ]
   static let slow = ["half-message", "byte-a-second"]
 
   /// Every mode with its options.
