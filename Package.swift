@@ -18,6 +18,25 @@ let slowPath: [SwiftSetting] = [
   .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
 ]
 
+/// The program's `main` is libFuzzer's, which comes first; the compiler's is left out.
+let libFuzzerMain: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--allow-multiple-definition"])]
+
+/// Programs that link libFuzzer can be built only with it: `scripts/fuzz` asks for them.
+let fuzzPrograms: [Target] = [
+  .target(
+    name: "FuzzProgram", dependencies: ["FuzzSupport"], path: "Tests/FuzzProgram",
+    swiftSettings: slowPath),
+  .executableTarget(
+    name: "fuzz-packets", dependencies: ["FuzzProgram", "PacketFuzzing"],
+    path: "Tests/fuzz-packets", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+  .executableTarget(
+    name: "fuzz-inputs", dependencies: ["FuzzProgram", "InputFuzzing"],
+    path: "Tests/fuzz-inputs", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+  .executableTarget(
+    name: "fuzz-control", dependencies: ["FuzzProgram", "ControlFuzzing"],
+    path: "Tests/fuzz-control", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+]
+
 let package = Package(
   name: "apus",
   products: [
@@ -320,5 +339,47 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: ["apus", "apusd", "apusctl", "apus-vhostd", "hostile-guest"],
       exclude: ["Models"]),
-  ]
+
+    // Fuzzing: what is run for each input; tests run the kept ones.
+    .target(name: "CMemoryFile", path: "Tests/CMemoryFile"),
+    .target(name: "FuzzSupport", path: "Tests/FuzzSupport", swiftSettings: slowPath),
+    .target(
+      name: "PacketFuzzing",
+      dependencies: [
+        "FuzzSupport", "ReferenceModel", "Replay", "Explanation", "SlowPath", "VPCModel",
+        "TableCompiler", "Tables", "Datapath", "Wire",
+      ], path: "Tests/PacketFuzzing", swiftSettings: slowPath),
+    .target(
+      name: "InputFuzzing",
+      dependencies: [
+        "FuzzSupport", "CapturePort", "CFileDescriptors", "CMemoryFile", "CXDP", "Datapath",
+        "KernelPort", "Live",
+        "VhostBroker", "VPCModel",
+      ], path: "Tests/InputFuzzing", swiftSettings: slowPath),
+    .target(
+      name: "ControlFuzzing",
+      dependencies: [
+        "FuzzSupport", "ControlAPI", "ControlProtocol", "Controller", "Daemon", "VPCModel",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ], path: "Tests/ControlFuzzing", swiftSettings: slowPath),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: ["ControlFuzzing", "FuzzSupport", "InputFuzzing", "PacketFuzzing"],
+      exclude: ["Corpus"]),
+  ] + (Context.environment["APUS_FUZZ"] == nil ? [] : fuzzPrograms)
 )
+
+/// Of the targets, those that some tests need, by APUS_TESTS: ThreadSanitizer has all compiled anew,
+/// and concurrency is in a part.
+if let tests = Context.environment["APUS_TESTS"] {
+  var wanted = tests.split(separator: " ").map(String.init)
+  var found: Set<String> = []
+  while let name = wanted.popLast() {
+    guard found.insert(name).inserted else { continue }
+    for dependency in package.targets.first(where: { $0.name == name })?.dependencies ?? [] {
+      if case .byNameItem(let name, _) = dependency { wanted.append(name) }
+    }
+  }
+  package.targets.removeAll { !found.contains($0.name) }
+  package.products = []
+}
