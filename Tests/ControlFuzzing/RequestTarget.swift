@@ -91,7 +91,7 @@ final class RequestTarget {
       let bytes: [UInt8] = (try? message.serializedBytes()) ?? []
       return [UInt8(bytes.count >> 8), UInt8(bytes.count & 255)] + bytes
     }
-    func header(_ scope: Apus_V1_ApplyHeader.Scope) -> [UInt8] {
+    func header(_ scope: Apus_V1_Scope) -> [UInt8] {
       framed(Apus_V1_ApplyRequest.with { $0.header.scope = scope })
     }
     func chunk(_ text: String) -> [UInt8] {
