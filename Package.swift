@@ -18,6 +18,25 @@ let slowPath: [SwiftSetting] = [
   .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
 ]
 
+/// The program's `main` is libFuzzer's, which comes first; the compiler's is left out.
+let libFuzzerMain: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--allow-multiple-definition"])]
+
+/// Programs that link libFuzzer can be built only with it: `scripts/fuzz` asks for them.
+let fuzzPrograms: [Target] = [
+  .target(
+    name: "FuzzProgram", dependencies: ["FuzzSupport"], path: "Tests/FuzzProgram",
+    swiftSettings: slowPath),
+  .executableTarget(
+    name: "fuzz-packets", dependencies: ["FuzzProgram", "PacketFuzzing"],
+    path: "Tests/fuzz-packets", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+  .executableTarget(
+    name: "fuzz-inputs", dependencies: ["FuzzProgram", "InputFuzzing"],
+    path: "Tests/fuzz-inputs", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+  .executableTarget(
+    name: "fuzz-control", dependencies: ["FuzzProgram", "ControlFuzzing"],
+    path: "Tests/fuzz-control", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+]
+
 let package = Package(
   name: "apus",
   products: [
@@ -341,27 +360,56 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: ["apus", "apusd", "apusctl", "apus-vhostd", "hostile-guest"],
       exclude: ["Models"]),
-  ]
+
+    // Fuzzing: what is run for each input; tests run the kept ones.
+    .target(name: "CMemoryFile", path: "Tests/CMemoryFile"),
+    .target(name: "FuzzSupport", path: "Tests/FuzzSupport", swiftSettings: slowPath),
+    .target(
+      name: "PacketFuzzing",
+      dependencies: [
+        "FuzzSupport", "ReferenceModel", "Replay", "Explanation", "SlowPath", "VPCModel",
+        "TableCompiler", "Tables", "Datapath", "Wire",
+      ], path: "Tests/PacketFuzzing", swiftSettings: slowPath),
+    .target(
+      name: "InputFuzzing",
+      dependencies: [
+        "FuzzSupport", "CapturePort", "CFileDescriptors", "CMemoryFile", "CXDP", "Datapath",
+        "KernelPort", "Live",
+        "VhostBroker", "VPCModel",
+      ], path: "Tests/InputFuzzing", swiftSettings: slowPath),
+    .target(
+      name: "ControlFuzzing",
+      dependencies: [
+        "FuzzSupport", "ControlAPI", "ControlProtocol", "Controller", "Daemon", "VPCModel",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ], path: "Tests/ControlFuzzing", swiftSettings: slowPath),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: ["ControlFuzzing", "FuzzSupport", "InputFuzzing", "PacketFuzzing"],
+      exclude: ["Corpus"]),
+  ] + (Context.environment["APUS_FUZZ"] == nil ? [] : fuzzPrograms)
 )
 
-// APUS_ENGINE leaves only the engine's tests and what they need: no gRPC, TLS or database is built.
-// For builds that measure the engine alone, as scripts/coverage does.
-if Context.environment["APUS_ENGINE"] != nil {
-  let tests: Set = [
-    "WireTests", "TablesTests", "DatapathTests", "LockFreeTests", "LiveTests", "TableCompilerTests",
-    "ConformanceTests", "ReplayOutputTests",
-  ]
+// Of the targets, those that some tests need, by APUS_TESTS; no gRPC, TLS or database is built for the
+// engine's. For builds of their own, as scripts/coverage and scripts/sanitize make them.
+if let tests = Context.environment["APUS_TESTS"] {
+  var wanted = tests.split(whereSeparator: \.isWhitespace).map(String.init)
   var kept: Set<String> = []
-  var pending = package.targets.filter { tests.contains($0.name) }
-  while let target = pending.popLast() {
-    guard kept.insert(target.name).inserted else { continue }
-    pending += package.targets.filter { other in
-      target.dependencies.contains {
-        if case .byNameItem(let name, _) = $0 { name == other.name } else { false }
+  var packages: Set<String> = []
+  while let name = wanted.popLast() {
+    guard kept.insert(name).inserted else { continue }
+    for dependency in package.targets.first(where: { $0.name == name })?.dependencies ?? [] {
+      switch dependency {
+      case .byNameItem(let name, _): wanted.append(name)
+      case .productItem(_, let package, _, _): packages.insert(package ?? "")
+      default: break
       }
     }
   }
   package.targets.removeAll { !kept.contains($0.name) }
   package.products = []
-  package.dependencies = [.package(url: "https://github.com/jpsim/Yams", from: "6.2.2")]
+  package.dependencies.removeAll { dependency in
+    guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
+    return !packages.contains { location.hasSuffix("/" + $0) || location.hasSuffix("/\($0).git") }
+  }
 }

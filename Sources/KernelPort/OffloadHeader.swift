@@ -7,7 +7,7 @@ import Wire
 ///
 /// A guest writes its header, so nothing in it is believed: where checksum and segments are follows
 /// from the frame.
-enum OffloadHeader {
+package enum OffloadHeader {
   static let needsChecksum: UInt8 = 1
   static let segmentTCP4: UInt8 = 1
   static let segmentTCP6: UInt8 = 4
@@ -29,7 +29,7 @@ enum OffloadHeader {
   /// guest's own tunnels, extension headers) is completed here and now.
   ///
   /// - Returns: false for a frame that cannot be what its header says.
-  static func apply(_ header: cxdp_header, to packet: inout Packet) -> Bool {
+  package static func apply(_ header: cxdp_header, to packet: inout Packet) -> Bool {
     if header.flags & needsChecksum == 0 { return header.gso_type == 0 }
     let start = Int(header.checksum_start)
     let field = start &+ Int(header.checksum_offset)
@@ -51,7 +51,7 @@ enum OffloadHeader {
   }
 
   /// The header to send a packet with.
-  static func make(_ packet: borrowing Packet, _ headers: HeaderOffsets) -> cxdp_header {
+  package static func make(_ packet: borrowing Packet, _ headers: HeaderOffsets) -> cxdp_header {
     var header = cxdp_header()
     guard packet.flags.contains(.partialChecksum) else { return header }
     header.flags = needsChecksum

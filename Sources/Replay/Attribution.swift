@@ -3,7 +3,7 @@ import VPCModel
 import Wire
 
 /// Who sent a recorded frame, or received it.
-enum Attribution: Equatable {
+package enum Attribution: Equatable {
   /// A frame of none of the model's NICs: verdict `ignore`, reason `eni.none`.
   case ignore
   case guest(TableIndex)
@@ -15,7 +15,7 @@ enum Attribution: Equatable {
 ///
 /// The sender is found by source MAC, then by source IP; the receiver by destination IP, then by
 /// destination MAC. Nothing is allocated for a packet.
-struct Attributor: ~Copyable {
+package struct Attributor: ~Copyable {
   private let macs: AddressTable
   private let v4: AddressTable
   private let v6: AddressTable
@@ -29,7 +29,7 @@ struct Attributor: ~Copyable {
   /// - Parameters:
   ///   - preferred: the NIC that settles doubt.
   ///   - atNIC: VLAN tags are the guest's own, so what is behind them is not looked at.
-  init(model: VPCModel, preferred: TableIndex = .none, atNIC: Bool = false) {
+  package init(model: VPCModel, preferred: TableIndex = .none, atNIC: Bool = false) {
     self.atNIC = atNIC
     self.preferred = preferred
     hostIsPresent = model.host != nil
@@ -66,7 +66,7 @@ struct Attributor: ~Copyable {
 
   /// The MAC address of a NIC.
   @inline(__always)
-  func mac(_ nic: TableIndex) -> MACAddress { MACAddress(nicMACs[Int(nic)]) }
+  package func mac(_ nic: TableIndex) -> MACAddress { MACAddress(nicMACs[Int(nic)]) }
 
   /// The first NIC, in model order, among those with an address that also satisfies a condition.
   func receiver(of address: IPAddress, where condition: (TableIndex) -> Bool) -> TableIndex {
@@ -81,7 +81,7 @@ struct Attributor: ~Copyable {
 
   /// Attributes one record by its link layer and its network or ARP addresses.
   @inline(__always)
-  func attribute(_ link: LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int)
+  package func attribute(_ link: LinkLayer, _ bytes: UnsafeRawPointer, _ captured: Int)
     -> Attribution
   {
     if atNIC && link.tagBytes > 0 { return attributeByMAC(link) }

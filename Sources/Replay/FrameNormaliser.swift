@@ -7,8 +7,8 @@ import Wire
 ///
 /// Frames stand one behind the other, so that a burst of small frames stays in the first-level
 /// cache; each has `headroom` writable bytes before it.
-struct FrameNormaliser: ~Copyable {
-  static let burstCapacity = 32
+package struct FrameNormaliser: ~Copyable {
+  package static let burstCapacity = 32
   static let headroom = 128
   /// Bytes of a frame that are kept; longer ones are judged by their beginning.
   static let frameCapacity = 256 * 1024
@@ -22,7 +22,7 @@ struct FrameNormaliser: ~Copyable {
   /// Frames that were longer than `frameCapacity`.
   private(set) var cutFrames: UInt64 = 0
 
-  init(atNIC: Bool, hostMAC: MACAddress?) {
+  package init(atNIC: Bool, hostMAC: MACAddress?) {
     arena = .allocate(byteCount: Self.arenaSize, alignment: 64)
     self.atNIC = atNIC
     self.hostMAC = hostMAC ?? .router
@@ -32,7 +32,7 @@ struct FrameNormaliser: ~Copyable {
 
   /// Forgets the frames of the last burst.
   @inline(__always)
-  mutating func startBurst() { used = 0 }
+  package mutating func startBurst() { used = 0 }
 
   /// Copies a record into the burst as an Ethernet frame.
   ///
@@ -45,7 +45,7 @@ struct FrameNormaliser: ~Copyable {
   ///   - original: bytes the record had on the wire.
   ///   - mac: the attributed NIC's address.
   @inline(__always)
-  mutating func place(
+  package mutating func place(
     _ link: LinkLayer, bytes: UnsafeRawPointer, captured: Int, original: Int,
     attribution: Attribution, mac: MACAddress
   ) -> Packet {

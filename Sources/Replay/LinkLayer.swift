@@ -1,7 +1,7 @@
 import Wire
 
 /// The link layer of a recorded frame: where its network header starts, and who sent it to whom.
-struct LinkLayer {
+package struct LinkLayer {
   /// Stands for an address that the frame does not show.
   static let noMAC = UInt64.max
   /// Stands for an EtherType that the capture cut off.
@@ -32,7 +32,7 @@ struct LinkLayer {
   ///   - linkType: a LINKTYPE value of the pcap format.
   ///   - bytes: the first of `captured` bytes.
   @inline(__always)
-  init?(linkType: UInt16, bytes: UnsafeRawPointer, captured: Int) {
+  package init?(linkType: UInt16, bytes: UnsafeRawPointer, captured: Int) {
     switch linkType {
     case 1:
       guard captured >= 12 else { return nil }

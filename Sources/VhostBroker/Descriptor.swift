@@ -3,11 +3,11 @@ import Glibc
 
 /// An open file descriptor, closed with its last reference: nothing that drops a message, a record
 /// or a session can forget one.
-final class Descriptor: Sendable {
+package final class Descriptor: Sendable {
   let raw: Int32
 
   /// Takes over an open descriptor.
-  init(_ raw: Int32) { self.raw = raw }
+  package init(_ raw: Int32) { self.raw = raw }
 
   deinit { close(raw) }
 

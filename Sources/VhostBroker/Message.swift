@@ -1,20 +1,20 @@
 /// A whole vhost-user message: a header of 12 bytes (request, flags, size; the machine's byte
 /// order), a payload and file descriptors.
-struct Message {
-  static let headerSize = 12
+package struct Message {
+  package static let headerSize = 12
   /// A memory table of eight regions is the longest.
   static let payloadLimit = 8 + MemoryTable.regionLimit * MemoryTable.regionSize
 
-  static let version: UInt32 = 1
+  package static let version: UInt32 = 1
   static let replyFlag: UInt32 = 1 << 2
   static let needReplyFlag: UInt32 = 1 << 3
 
-  var request: UInt32
-  var flags: UInt32
-  var payload: [UInt8]
-  var descriptors: [Descriptor]
+  package var request: UInt32
+  package var flags: UInt32
+  package var payload: [UInt8]
+  package var descriptors: [Descriptor]
 
-  init(
+  package init(
     request: UInt32, flags: UInt32 = Message.version, payload: [UInt8] = [],
     descriptors: [Descriptor] = []
   ) {
@@ -66,7 +66,7 @@ struct Message {
   }
 
   /// Header and payload as they go over the socket.
-  var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     Self.bytes(request) + Self.bytes(flags) + Self.bytes(UInt32(payload.count)) + payload
   }
 }

@@ -1,5 +1,5 @@
 /// What is wrong with a message. It ends the session: nothing behind it can be trusted.
-enum MessageError: Error, Equatable, CustomStringConvertible {
+package enum MessageError: Error, Equatable, CustomStringConvertible {
   case request(UInt32)
   case flags(UInt32)
   case payloadSize(Int)
@@ -16,7 +16,7 @@ enum MessageError: Error, Equatable, CustomStringConvertible {
   case features(UInt64)
   case reply(UInt32)
 
-  var description: String {
+  package var description: String {
     switch self {
     case .request(let id): "request \(id) is unknown or not offered"
     case .flags(let flags): "flags 0x\(String(flags, radix: 16)) are not those of a request"
@@ -38,7 +38,7 @@ enum MessageError: Error, Equatable, CustomStringConvertible {
 }
 
 /// The rules that a message by itself must keep.
-enum MessageRules {
+package enum MessageRules {
   /// rte_vhost serves 128 pairs of queues.
   static let ringLimit = 256
   /// A queue's greatest size (virtio 1.2, 2.7).
@@ -48,7 +48,7 @@ enum MessageRules {
 
   /// Checks a header before its payload is read.
   /// - Returns: the payload's size in bytes.
-  static func payloadSize(
+  package static func payloadSize(
     request id: UInt32, flags: UInt32, size: UInt32
   ) throws(MessageError) -> Int {
     guard let request = Request(rawValue: id) else { throw .request(id) }
@@ -62,7 +62,7 @@ enum MessageRules {
 
   /// Checks a message with its descriptors.
   /// - Returns: which request it is.
-  static func check(_ message: Message) throws(MessageError) -> Request {
+  package static func check(_ message: Message) throws(MessageError) -> Request {
     _ = try payloadSize(
       request: message.request, flags: message.flags, size: UInt32(message.payload.count))
     guard let request = Request(rawValue: message.request) else { throw .request(message.request) }
@@ -112,7 +112,7 @@ enum MessageRules {
 
   /// Checks a back-end's answer: version 1, the reply flag, the request, the size that belongs to
   /// it, the ring asked for, and no descriptor.
-  static func checkReply(
+  package static func checkReply(
     _ reply: Message, to message: Message, _ request: Request
   ) throws(MessageError) {
     let sizes: [Int] = request.answer == .empty ? [0, 8] : [8]

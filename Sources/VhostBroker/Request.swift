@@ -1,7 +1,7 @@
 /// The requests of a front-end that are relayed (vhost-user specification, "Front-end message
 /// types"): those that virtio-net needs and that can be replayed. Others end the session; no
 /// front-end sends one, for the features that they belong to are not offered.
-enum Request: UInt32, CaseIterable {
+package enum Request: UInt32, CaseIterable {
   case getFeatures = 1
   case setFeatures = 2
   case setOwner = 3

@@ -4,7 +4,7 @@ import CFileDescriptors
 /// absent one. It owns the descriptors that it would send along.
 ///
 /// It is a value: a copy taken before a request undoes the request when the back-end refuses it.
-struct SessionRecord {
+package struct SessionRecord {
   /// How a side is told that there is something in a ring.
   enum Notifier {
     /// It polls.
@@ -69,6 +69,9 @@ struct SessionRecord {
   /// The parsed form of `memory`.
   private(set) var table: MemoryTable?
 
+  /// Of a front-end that has set nothing yet.
+  package init() {}
+
   /// Acknowledgements are agreed on.
   var hasAcknowledgements: Bool {
     (protocolFeatures ?? 0) & ProtocolFeature.replyAcknowledgement != 0
@@ -84,7 +87,7 @@ struct SessionRecord {
   ///
   /// A used index that cannot be read gives what the front-end set: the back-end will not find the
   /// ring either.
-  func base(ofRing index: Int) -> UInt32? {
+  package func base(ofRing index: Int) -> UInt32? {
     guard let ring = rings[index] else { return nil }
     guard ring.isStarted, (features ?? 0) & Feature.packedRing == 0, let table,
       let address = ring.usedAddress, let used = table.usedIndex(userAddress: address)
@@ -94,7 +97,7 @@ struct SessionRecord {
 
   /// Takes over a checked request.
   /// - Throws: features that were never offered.
-  mutating func apply(_ request: Request, _ message: Message) throws(MessageError) {
+  package mutating func apply(_ request: Request, _ message: Message) throws(MessageError) {
     switch request {
     case .setFeatures:
       let surplus = message.value & ~(offeredFeatures ?? Feature.relayed)
@@ -144,7 +147,7 @@ struct SessionRecord {
 
   /// Takes over what the back-end answered, without what is not relayed.
   /// - Returns: the answer for the front-end.
-  mutating func apply(reply: Message, to request: Request) -> Message {
+  package mutating func apply(reply: Message, to request: Request) -> Message {
     switch request {
     case .getFeatures:
       let features = reply.value & Feature.relayed
@@ -166,7 +169,7 @@ struct SessionRecord {
 
   /// An answer in place of a back-end that is away; nil when only a back-end knows. The next one
   /// hears of the request by the replay.
-  mutating func answer(_ request: Request, _ message: Message) -> Message? {
+  package mutating func answer(_ request: Request, _ message: Message) -> Message? {
     switch request {
     case .getFeatures: return offeredFeatures.map { .reply(to: message.request, value: $0) }
     case .getProtocolFeatures:

@@ -46,6 +46,9 @@ public struct ReferenceVerdict: Sendable, Equatable {
   /// How the judgement came about, in words, for debugging; takes no part in comparisons.
   public var steps: [String] = []
 
+  /// A verdict that says nothing more yet.
+  public init(verdict: String) { self.verdict = verdict }
+
   public static func == (a: ReferenceVerdict, b: ReferenceVerdict) -> Bool {
     a.eni == b.eni && a.direction == b.direction && a.verdict == b.verdict
       && a.reason == b.reason && a.rule == b.rule && a.state == b.state && a.output == b.output

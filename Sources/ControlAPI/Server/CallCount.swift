@@ -54,11 +54,11 @@ final class CallCount: Sendable {
 }
 
 /// Bytes that callers may have in memory, together.
-final class ByteBudget: Sendable {
+package final class ByteBudget: Sendable {
   private let used = Mutex(0)
   let limit: Int
 
-  init(limit: Int) { self.limit = limit }
+  package init(limit: Int) { self.limit = limit }
 
   /// - Returns: false when there are not so many left; then nothing was taken.
   func take(_ bytes: Int) -> Bool {

@@ -82,7 +82,7 @@ extension Google_Protobuf_Duration {
 }
 
 extension ConnectionFilter {
-  init(api request: Apus_V1_ConnectionsRequest) throws {
+  package init(api request: Apus_V1_ConnectionsRequest) throws {
     self.init()
     if !request.networkInterface.isEmpty { networkInterface = request.networkInterface }
     if !request.address.isEmpty { address = request.address }

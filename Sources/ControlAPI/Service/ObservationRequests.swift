@@ -6,7 +6,7 @@ import SwiftProtobuf
 // Messages that ask for packets, as the controller's values.
 
 extension TraceRequest {
-  init(api request: Apus_V1_TraceRequest) throws {
+  package init(api request: Apus_V1_TraceRequest) throws {
     self.init(
       try PacketFilter(api: request.filter),
       try ObservationLimits(
@@ -19,7 +19,7 @@ extension CaptureRequest {
   private static let bytesUnlessAsked: UInt64 = 64 << 20
   private static let bytesLimit: UInt64 = 4 << 30
 
-  init(api request: Apus_V1_CaptureRequest) throws {
+  package init(api request: Apus_V1_CaptureRequest) throws {
     var limits = try ObservationLimits(
       packets: request.packets, unless: 10_000, limit: 10_000_000,
       duration: request.hasDuration ? request.duration : nil)

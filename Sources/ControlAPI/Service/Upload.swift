@@ -5,7 +5,7 @@ import GRPCCore
 /// A change as its messages arrive: a header, then documents in chunks, and deletions.
 ///
 /// What is received counts against a budget that all uploads share, until the change is done.
-struct Upload: ~Copyable {
+package struct Upload: ~Copyable {
   private static let documentLimit = 10_000
 
   private let budget: ByteBudget
@@ -28,9 +28,23 @@ struct Upload: ~Copyable {
   ) async throws -> Upload {
     var upload = Upload(budget: budget)
     for try await message in messages { try upload.add(message) }
-    try upload.endDocument()
-    if upload.header == nil { throw RPCError.wrong("the request is empty (begin with a header)") }
+    try upload.finish()
     return upload
+  }
+
+  /// Receives a request whose messages are all there.
+  package static func receive(
+    _ messages: [Apus_V1_ApplyRequest], budget: ByteBudget
+  ) throws -> Upload {
+    var upload = Upload(budget: budget)
+    for message in messages { try upload.add(message) }
+    try upload.finish()
+    return upload
+  }
+
+  private mutating func finish() throws {
+    try endDocument()
+    if header == nil { throw RPCError.wrong("the request is empty (begin with a header)") }
   }
 
   private mutating func add(_ message: Apus_V1_ApplyRequest) throws {
@@ -96,7 +110,7 @@ struct Upload: ~Copyable {
   }
 
   /// What the controller is asked.
-  var change: ChangeRequest {
+  package var change: ChangeRequest {
     let header = header ?? Apus_V1_ApplyHeader()
     var change = ChangeRequest(
       header.scope == .patch ? .patch(set: documents, delete: deletions) : .whole(documents))

@@ -3,11 +3,11 @@ import HostPlan
 import VPCModel
 
 /// What the host is to be: a model and the ports of guests.
-struct DesiredState: Sendable, Equatable {
+package struct DesiredState: Sendable, Equatable {
   var generation: UInt64 = 0
   /// When the generation was acknowledged; nanoseconds since 1970.
   var changedAt: UInt64 = 0
-  var model = VPCModel()
+  package var model = VPCModel()
   var ports: [GuestPlan] = []
 
   /// Objects of each kind that has some.
@@ -49,6 +49,14 @@ struct DesiredState: Sendable, Equatable {
     PublishedState(
       generation: generation, model: model, ports: ports, onRuleChange: onRuleChange,
       isRestored: isRestored)
+  }
+}
+
+extension DesiredState {
+  /// A state before any change.
+  package init(model: VPCModel) {
+    self.init()
+    self.model = model
   }
 }
 

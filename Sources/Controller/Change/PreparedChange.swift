@@ -3,9 +3,9 @@ import HostPlan
 import VPCModel
 
 /// A change of the desired state, checked whole, before anything takes effect.
-struct PreparedChange: Sendable {
+package struct PreparedChange: Sendable {
   /// With the generation and time of the state before.
-  var state: DesiredState
+  package var state: DesiredState
   var changes: [StateChange]
   /// What the caller must be allowed to change: what a patch names, what a whole state alters.
   var permissions: Set<Permission>
@@ -28,6 +28,13 @@ struct PreparedChange: Sendable {
   @concurrent static func prepare(
     _ request: ChangeRequest, on state: DesiredState, configuration: ControllerConfiguration
   ) async throws(ControlError) -> PreparedChange {
+    try checked(request, on: state, configuration: configuration)
+  }
+
+  /// The same where the caller stands.
+  package static func checked(
+    _ request: ChangeRequest, on state: DesiredState, configuration: ControllerConfiguration
+  ) throws(ControlError) -> PreparedChange {
     let limits = configuration.limits
     var deleted: [ObjectReference] = []
     if case .patch(_, let delete) = request.content { deleted = delete }

@@ -1,0 +1,14 @@
+import ControlFuzzing
+import FuzzProgram
+
+/// libFuzzer calls it before anything else.
+@_cdecl("LLVMFuzzerInitialize")
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  startFuzzing(ControlTargets.all)
+  return 0
+}
+
+@main enum Program {
+  /// Never called: libFuzzer has a `main` of its own.
+  static func main() {}
+}
