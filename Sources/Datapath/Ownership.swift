@@ -83,13 +83,12 @@ extension Worker {
     let known = fragmentWays[slot]
     let isKnown = known & ~0xFF == mark
     if context.headers.isLaterFragment { return isKnown ? Int(known & 0xFF) : index }
-    guard context.headers.hasTransport else { return index }
-    // Another first fragment of the same datagram, with other ports, overlaps the one before: only
-    // who knows that one can tell.
+    // Another first fragment of the same datagram, with other ports, overlaps the one before, or
+    // follows one that was too small to have any: only who knows that one can tell.
     if isKnown && packet.time &- fragmentWays[slot &+ 1] < FragmentTable.lifetime {
       return Int(known & 0xFF)
     }
-    let owner = self.owner(connectionHash(context.headers))
+    let owner = context.headers.hasTransport ? self.owner(connectionHash(context.headers)) : index
     fragmentWays[slot] = mark | UInt64(owner)
     fragmentWays[slot &+ 1] = packet.time
     return owner

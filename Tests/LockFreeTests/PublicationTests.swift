@@ -52,7 +52,9 @@ import Testing
     // Each thread writes a word of its own.
     let faults = SharedMemory(lines: 2)
     let reads = SharedMemory(lines: 2)
+    let online = SharedMemory(lines: 2)
     defer {
+      online.deallocate()
       faults.deallocate()
       reads.deallocate()
     }
@@ -62,6 +64,7 @@ import Testing
       threads.start {
         var (wrong, done): (UInt64, UInt64) = (0, 0)
         state.goOnline(reader)
+        online.line(reader).store(1)
         var newest: UInt64 = 0
         while !stop.isSet {
           guard let record = unsafe pointer.load() else { continue }
@@ -83,6 +86,8 @@ import Testing
       }
     }
     threads.start {
+      // A reader that has no processor before all is over would prove nothing.
+      while online.line(0).load() == 0 || online.line(1).load() == 0 { usleep(100) }
       for generation in UInt64(2)..<2_000 {
         let place = records + Int(generation % 2)
         place.pointee = Record(generation: generation, copy: generation)

@@ -22,8 +22,8 @@ struct PlacedRoute: PrefixEntry, Sendable, Equatable {
   }
 }
 
-/// Some routes of a trie in the arenas, and the nodes that lead to them: shared by all generations in
-/// which they are the same.
+/// Some routes of a trie in the arenas, and the nodes that lead to them: shared by all generations
+/// in which they are the same.
 final class RoutePiece: Sendable {
   /// A slot of the direct table that leads to nodes of the piece.
   struct Child: Sendable, Equatable {
