@@ -24,6 +24,9 @@
 
 static struct sigaction earlier;
 
+/// What is read to have events signalled (below): /dev/null, open as long as the process lives.
+static int nothing = -1;
+
 /// Reads a hexadecimal number, up to `stop`; false where there is none.
 static bool read_hex(const char **text, char stop, uintptr_t *number) {
   *number = 0;
@@ -89,6 +92,7 @@ static void install(void) {
                              .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
   sigemptyset(&action.sa_mask);
   sigaction(SIGBUS, &action, &earlier);
+  nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 void apus_guard_memory(void) {
@@ -107,16 +111,14 @@ enum { OPERATIONS = 64 };
 /// What a thread needs to have the kernel signal events; none where it has no such operations.
 static _Thread_local struct {
   aio_context_t context;
-  int file;
   unsigned started;
   enum { UNKNOWN, READY, MISSING } state;
 } operations;
 
 static bool are_ready(void) {
   if (operations.state == UNKNOWN) {
-    operations.file = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    bool is_made = operations.file >= 0 &&
-                   syscall(SYS_io_setup, 2 * OPERATIONS, &operations.context) == 0;
+    bool is_made =
+        nothing >= 0 && syscall(SYS_io_setup, 2 * OPERATIONS, &operations.context) == 0;
     operations.state = is_made ? READY : MISSING;
   }
   return operations.state == READY;
@@ -124,7 +126,7 @@ static bool are_ready(void) {
 
 static int signal_by_kernel(int event) {
   struct iocb read_nothing = {.aio_lio_opcode = IOCB_CMD_PREAD,
-                              .aio_fildes = (uint32_t)operations.file,
+                              .aio_fildes = (uint32_t)nothing,
                               .aio_flags = IOCB_FLAG_RESFD,
                               .aio_resfd = (uint32_t)event};
   struct iocb *list[] = {&read_nothing};
