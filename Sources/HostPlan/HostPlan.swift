@@ -10,8 +10,8 @@ public struct HostPlan: Sendable, Equatable {
   public var uplink: UplinkPlan?
   /// Open from start, in the order of their port numbers: the first is port 1, the uplink is 0.
   public var guests: [GuestPlan]
-  /// DPDK runtime: open from start too, at the numbers after the guests', and polled when a guest is
-  /// attached to them.
+  /// DPDK runtime: open from start too, at the numbers after the guests', and polled when a guest
+  /// is attached to them.
   public var devices: [DevicePlan]
   public var memory: MemoryPlan
 
@@ -27,8 +27,8 @@ public struct HostPlan: Sendable, Equatable {
     self.memory = memory
   }
 
-  /// Guests' ports that there may be at a time, so that ports' numbers are 1 to this. A device keeps
-  /// its number, with a guest or without.
+  /// Guests' ports that there may be at a time, so that ports' numbers are 1 to this. A device
+  /// keeps its number, with a guest or without.
   public var portCapacity: Int {
     min(max(guests.count, memory.ports ?? 0) + devices.count, HostPlan.mostPorts)
   }

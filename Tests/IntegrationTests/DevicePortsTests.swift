@@ -40,7 +40,8 @@ struct DevicePortsTests {
       ip -n \(host.guest(4)) link del eth0
       ip netns exec \(host.host) sh -c 'echo 1 >/proc/sys/net/ipv6/conf/vt4/disable_ipv6'
       ip -n \(host.host) link set vt4 up address 02:00:00:00:00:04
-      ip -n \(host.host) link add link vt4 name vt4 netns \(host.guest(4)) type macvlan mode passthru
+      ip -n \(host.host) link add link vt4 name vt4 \
+        netns \(host.guest(4)) type macvlan mode passthru
       """)
     try host.configure(4, device: "vt4")
     let stream = try host.stream(1, 2)
