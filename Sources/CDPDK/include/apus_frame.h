@@ -62,7 +62,7 @@ typedef struct {
 void apus_mbuf_request(apus_mbuf *mbuf, const apus_offload *offload);
 
 /// The most frames of a call.
-#define APUS_BURST 32
+#define APUS_BURST 64
 
 /// Bytes that a buffer has before a frame (`RTE_PKTMBUF_HEADROOM`).
 uint32_t apus_buffer_headroom(void);
