@@ -30,8 +30,11 @@ final class RulePart: Sendable {
   /// What the classifiers were built from, for the next generation.
   let ingress: FlatRules
   let egress: FlatRules
+  /// Which rules name what, as soon as that was asked for.
+  let naming: RuleNaming?
 
-  private let image: ClassifierImage
+  let image: ClassifierImage
+  let patches: ClassifierPatches
 
   /// - Parameters:
   ///   - draft: the rules, with classifiers that name them by their places.
@@ -44,6 +47,8 @@ final class RulePart: Sendable {
     self.numbers = numbers
     ingress = draft.ingress
     egress = draft.egress
+    naming = nil
+    patches = ClassifierPatches()
     image = try ClassifierImage(draft.classifiers, draft.tries, numbers: numbers, in: arenas)
     var indices = draft.indices
     indices.ingressV4 = image.index(indices.ingressV4)
@@ -53,7 +58,31 @@ final class RulePart: Sendable {
     self.indices = indices
   }
 
-  var byteCount: Int { image.byteCount }
+  /// The part of a generation before, of whose rules some name other prefixes now.
+  ///
+  /// - Parameter group: with the same rules.
+  /// - Returns: nil when it is to be made anew.
+  /// - Complexity: that of `RulePatch`.
+  init?(
+    _ known: RulePart, _ group: SecurityGroup, _ current: PeerPrefixes, in arenas: TableArenas
+  ) throws(TableCompilerError) {
+    guard var patch = RulePatch(known, group, current.changes(of: known)),
+      let patches = try patch.classifiers(in: arenas)
+    else { return nil }
+    source = .group(group)
+    peers = patch.peers
+    indices = patch.indices
+    openBits = known.openBits
+    names = known.names
+    numbers = known.numbers
+    ingress = patch.ingress
+    egress = patch.egress
+    naming = patch.naming
+    image = known.image
+    self.patches = patches
+  }
+
+  var byteCount: Int { image.byteCount + patches.byteCount }
 
   /// Whether the part is that of a group, as far as its own rules go.
   func isOf(_ group: SecurityGroup) -> Bool {
