@@ -56,6 +56,12 @@ final class Arena<Element: BitwiseCopyable & Sendable>: Sendable {
         start: memory.uncheckedPointer(range.lowerBound), count: range.count))
   }
 
+  fileprivate func copy(_ range: Range<Int>, to start: Int) {
+    precondition(range.upperBound <= memory.count && start + range.count <= memory.count)
+    memory.uncheckedPointer(start).update(
+      from: memory.uncheckedPointer(range.lowerBound), count: range.count)
+  }
+
   fileprivate func write(_ records: [Element], at start: Int) {
     records.withUnsafeBufferPointer { source in
       guard let base = source.baseAddress, start + source.count <= memory.count else { return }
@@ -136,6 +142,11 @@ final class Stored<Element: BitwiseCopyable & Sendable>: Sendable {
   func change<Result>(_ body: (UnsafeMutableBufferPointer<Element>) -> Result) -> Result {
     arena.change(start..<start + count, body)
   }
+
+  /// Copies records of the same arena, before anybody reads the range.
+  ///
+  /// - Parameter first: the index of the first one.
+  func copy(from first: Int) { arena.copy(first..<first + count, to: start) }
 
   var range: TableRange { TableRange(start: UInt32(start), count: UInt32(count)) }
   var byteCount: Int { count * MemoryLayout<Element>.stride }

@@ -99,7 +99,7 @@ struct ClassifierPatches: Sendable {
   /// different times keeps each change short.
   func hasRoom(beside whole: Int, _ id: String) -> Bool {
     let hash = id.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-    let limit = whole / 2 + 8_192
+    let limit = whole + whole / 2 + 32_768
     return sharedBytes + Self.overhead * shared.count <= limit / 2 + limit * Int(hash >> 20) / 4_096
   }
 

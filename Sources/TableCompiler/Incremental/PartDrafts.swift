@@ -34,9 +34,13 @@ struct PartDrafts {
       if let same, !peers.haveChanged(of: same) {
         add(same, to: \.groups)
       } else if let same, let arenas = previous?.arenas,
-        let part = try RulePart(same, group, peers, in: arenas)
+        var patch = RulePatch(same, group, peers.changes(of: same))
       {
-        add(part, to: \.groups)
+        if let patches = try patch.classifiers(in: arenas) {
+          add(RulePart(patch, patches), to: \.groups)
+        } else {
+          add(try RuleDraft(patch), to: \.groups)
+        }
       } else {
         let peers = try peers.peers(of: group, after: known)
         add(try RuleDraft(group, peers: peers, after: known), to: \.groups)

@@ -4,17 +4,18 @@ import Wire
 /// What a route says of one prefix. Of several that claim a prefix, the one with the lowest rank
 /// has it.
 struct RouteClaim: PrefixEntry, Comparable, Sendable {
-  /// Ranks: local routes come first, then CIDRs, then prefix lists in their order.
+  /// Ranks: local routes come first, then CIDRs, then prefix lists in their order. Of routes with
+  /// the same CIDR, which the loader refuses, the later ones come after the first.
   static let local: UInt32 = 0
   static let cidr: UInt32 = 1
-  static func list(_ number: Int) -> UInt32 { UInt32(number) + 2 }
+  static func list(_ number: Int) -> UInt32 { 1 << 31 + UInt32(number) }
 
   /// The address, left-aligned in 128 bits.
   let high: UInt64
   let low: UInt64
   private let bits: UInt8
   let family: IPFamily
-  let rank: UInt32
+  var rank: UInt32
   /// The route's own name; nil when it is named by table and prefix.
   let id: String?
   var record: RouteRecord
@@ -34,7 +35,7 @@ struct RouteClaim: PrefixEntry, Comparable, Sendable {
 
   /// Whether the claim is by an entry of a list whose route has a name: all of these have one
   /// number.
-  var isOfNamedList: Bool { rank > Self.cidr && id != nil }
+  var isOfNamedList: Bool { rank >= Self.list(0) && id != nil }
 
   var prefix: IPPrefix {
     let address =

@@ -82,7 +82,7 @@ extension RouteDraft {
     var unnamed: [UInt32] = []
 
     init(_ removed: [RouteClaim], _ lists: [ListRoute]) {
-      for claim in removed where claim.rank == RouteClaim.cidr {
+      for claim in removed where claim.rank != RouteClaim.local && !claim.isOfNamedList {
         if let id = claim.id { named[id] = claim.record.rule }
       }
       for list in lists where list.number != 0 {

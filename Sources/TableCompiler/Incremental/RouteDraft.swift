@@ -74,7 +74,7 @@ struct RouteDraft {
       if list.route.id != nil && !entries.isEmpty { ruleCount += 1 }
     }
     ruleCount += Self.ownRules(added)
-    removeDuplicates()
+    rankDuplicates()
   }
 
   private func claim(_ route: Route, _ prefix: IPPrefix, _ rank: UInt32) -> RouteClaim {
@@ -87,20 +87,27 @@ struct RouteDraft {
     claims.count { $0.rank != RouteClaim.local && !$0.isOfNamedList }
   }
 
-  /// Leaves the first of several claims that have the same place.
-  private mutating func removeDuplicates() {
+  /// Gives each of several claims that have the same place one of its own, in their order.
+  private mutating func rankDuplicates() {
     let order = added.indices.sorted {
       added[$0] == added[$1] ? $0 < $1 : added[$0] < added[$1]
     }
-    var isKept = [Bool](repeating: true, count: added.count)
-    for (index, next) in zip(order, order.dropFirst()) where added[index] == added[next] {
-      isKept[next] = false
+    var (first, gone) = (0, [Int]())
+    for place in order.indices.dropFirst() {
+      let known = added[order[first]]
+      guard known == added[order[place]] else {
+        first = place
+        continue
+      }
       hasDuplicates = true
+      // Of local routes one is as good as the other.
+      if known.rank == RouteClaim.local {
+        gone.append(order[place])
+      } else {
+        added[order[place]].rank += UInt32(place - first)
+      }
     }
-    if !hasDuplicates { return }
-    ruleCount -= Self.ownRules(added)
-    added = zip(added, isKept).filter(\.1).map(\.0)
-    ruleCount += Self.ownRules(added)
+    for index in gone.sorted(by: >) { added.remove(at: index) }
   }
 
   private mutating func resolve(_ resolver: RouteResolver) throws(TableCompilerError) {

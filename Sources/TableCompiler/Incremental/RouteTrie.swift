@@ -131,7 +131,8 @@ private struct RouteMemory: Sendable {
   private var wholeBytes: Int { image.byteCount + records.byteCount }
 
   var hasRoomForPatches: Bool {
-    patchBytes + Self.patchOverhead * patches.count <= wholeBytes / 2 + 16_384
+    patchBytes + Self.patchOverhead * patches.count
+      <= (image.nodeBytes + records.byteCount) / 2 + 16_384
   }
 
   func adding(

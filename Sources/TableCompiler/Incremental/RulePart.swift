@@ -47,7 +47,7 @@ final class RulePart: Sendable {
     self.numbers = numbers
     ingress = draft.ingress
     egress = draft.egress
-    naming = nil
+    naming = draft.naming
     patches = ClassifierPatches()
     image = try ClassifierImage(draft.classifiers, draft.tries, numbers: numbers, in: arenas)
     var indices = draft.indices
@@ -59,26 +59,17 @@ final class RulePart: Sendable {
   }
 
   /// The part of a generation before, of whose rules some name other prefixes now.
-  ///
-  /// - Parameter group: with the same rules.
-  /// - Returns: nil when it is to be made anew.
-  /// - Complexity: that of `RulePatch`.
-  init?(
-    _ known: RulePart, _ group: SecurityGroup, _ current: PeerPrefixes, in arenas: TableArenas
-  ) throws(TableCompilerError) {
-    guard var patch = RulePatch(known, group, current.changes(of: known)),
-      let patches = try patch.classifiers(in: arenas)
-    else { return nil }
-    source = .group(group)
+  init(_ patch: RulePatch, _ patches: ClassifierPatches) {
+    source = .group(patch.group)
     peers = patch.peers
     indices = patch.indices
-    openBits = known.openBits
-    names = known.names
-    numbers = known.numbers
+    openBits = patch.known.openBits
+    names = patch.known.names
+    numbers = patch.known.numbers
     ingress = patch.ingress
     egress = patch.egress
     naming = patch.naming
-    image = known.image
+    image = patch.known.image
     self.patches = patches
   }
 

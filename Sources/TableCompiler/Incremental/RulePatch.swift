@@ -32,7 +32,8 @@ struct RulePatch {
   /// More prefixes than these are left to making the group anew.
   private static let changeLimit = 64
 
-  private let known: RulePart
+  let known: RulePart
+  let group: SecurityGroup
   let naming: RuleNaming
   private(set) var peers: [String: [IPPrefix]]
   private(set) var ingress: FlatRules
@@ -52,7 +53,7 @@ struct RulePatch {
     }
     // Rules for all addresses decide what is tracked.
     if everything { return nil }
-    self.known = known
+    (self.known, self.group) = (known, group)
     naming = known.naming ?? RuleNaming(group)
     peers = known.peers
     for (key, change) in changes { peers[key] = change.prefixes }

@@ -66,9 +66,8 @@ struct TriePatch: Sendable {
       writer.addRoot(record)
     } else {
       let table = try arenas.direct.reserve(1 << Int(record.directBits))
-      let known = arenas.direct.view
+      table.copy(from: Int(record.direct))
       table.change { slots in
-        for slot in slots.indices { slots[slot] = known[record.direct + UInt32(slot)] }
         writer.patch(slots, depth: Int(record.sharedBits), bits: Int(record.directBits))
       }
       direct = table
