@@ -179,7 +179,7 @@ let package = Package(
     .executableTarget(
       name: "apusctl",
       dependencies: [
-        "CapturePort", "ControlAPI", "ControlProtocol",
+        "CapturePort", "ControlAPI", "ControlProtocol", "Controller",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
@@ -339,7 +339,8 @@ let package = Package(
     .testTarget(
       name: "ControlAPITests",
       dependencies: [
-        "CapturePort", "ControlAPI", "ControlProtocol", "Controller", "apus", "apusctl",
+        "CapturePort", "ControlAPI", "ControlProtocol", "Controller", "ControllerTestSupport",
+        "apus", "apusctl",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
         .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),

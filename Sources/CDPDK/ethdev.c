@@ -176,6 +176,11 @@ void apus_ethdev_discard(uint16_t port, uint16_t queue) {
   }
 }
 
+void apus_ethdev_collect(uint16_t port, uint16_t queue) {
+  // Drivers that keep nothing, and some that do, have no such function.
+  rte_eth_tx_done_cleanup(port, queue, 0);
+}
+
 /// Makes frames fit for a device. Those that it cannot have are freed.
 static uint32_t make_ready(uint32_t offloads, struct rte_mbuf **mbufs, uint32_t count,
                            bool *prepare, uint64_t *unsent) {

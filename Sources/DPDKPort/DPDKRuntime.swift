@@ -63,7 +63,7 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
     try EnvironmentLayer.start(plan)
     let opener = PortOpener(plan: plan, underlayMTU: underlayMTU)
     var ports = Array(repeating: Port(), count: plan.portCapacity + 1)
-    let numbers = 0...plan.guests.count
+    let numbers = 0...plan.guests.count + plan.devices.count
     do throws(PortError) {
       let exclusive = numbers.filter { !plan.isShareable(port: $0) }
       for number in numbers where plan.isShareable(port: number) {
@@ -138,8 +138,8 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
     if case .ethdev(let name) = guest.device {
       throw PortError(
         .configuration, "guest \(guest.networkInterface)",
-        why: "\(name) is a device of DPDK, which are opened at start only",
-        remedy: "name it in `guests` of the host file, 'apus run --takeover', and apply again")
+        why: "\(name) is a device of DPDK that was not opened at start, and cannot be later",
+        remedy: "add it to `devices` of the host file, 'apus run --takeover', and apply again")
     }
     let opened = try opener.guest(guest, number: port)
     asking.withLock { _ in
@@ -161,12 +161,43 @@ public struct DPDKRuntime: PortRuntime, ~Copyable {
     if closed.kind == .ethernet { apus_ethdev_close(closed.device) }
   }
 
+  /// A device that stays open has lost its guest: no worker polls it or sends to it any more. One
+  /// thread at a time, as all of these.
+  public func park(port: Int) {
+    guard ports[port].kind == .ethernet else { return }
+    ports[port].isParked = true
+    collect(port)
+  }
+
+  /// A device gets a guest: what came while it had none is dropped, and its counters begin at zero.
+  /// Before tables have it.
+  public func resume(port: Int) {
+    guard ports[port].kind == .ethernet else { return }
+    for queue in 0..<ports[port].queues {
+      apus_ethdev_discard(ports[port].device, UInt16(queue))
+    }
+    asking.withLock { _ in
+      ports[port].isParked = false
+      for worker in wakers.indices { counters[worker * portCount + port] = PortCounters() }
+    }
+  }
+
+  /// Takes buffers back that a device has sent, and would keep until it sends others.
+  private func collect(_ port: Int) {
+    for queue in 0..<ports[port].transmitQueues {
+      apus_ethdev_collect(ports[port].device, UInt16(queue))
+    }
+  }
+
   /// Whether all packets that came by a port which was closed are gone: then its buffers are given
   /// back, and another one may be opened in its place.
   public func reclaim(port: Int) -> Bool {
     asking.withLock { _ in
       guard ports[port].kind == .absent else { return false }
       guard let pool = ports[port].pool else { return true }
+      if apus_pool_in_use(pool) > 0 {
+        for other in 0..<portCount where ports[other].isParked { collect(other) }
+      }
       guard apus_pool_in_use(pool) == 0 else { return false }
       apus_pool_free(pool)
       ports[port].locks?.deallocate()

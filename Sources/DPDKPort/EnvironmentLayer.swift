@@ -67,7 +67,7 @@ extension HostPlan {
     for guest in guests {
       if case .ethdev(let name) = guest.device { found.append(name) }
     }
-    return found
+    return found + devices.map(\.device)
   }
 
   var hasPCIDevices: Bool { ethernetDevices.contains { PCIAddress($0) != nil } }
@@ -82,6 +82,7 @@ extension HostPlan {
       if case .ethdev(let device)? = uplink?.device { return isShareable(device) }
       return uplink == nil
     }
+    if number > guests.count { return isShareable(devices[number - guests.count - 1].device) }
     switch guests[number - 1].device {
     case .vhostUser(let socket): return !socket.listens
     case .ethdev(let device): return isShareable(device)

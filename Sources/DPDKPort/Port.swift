@@ -14,6 +14,8 @@ struct Port {
   var kind = Kind.absent
   /// Another process may have it open at the same time.
   var isShareable = false
+  /// A device without a guest, which no worker polls or sends to.
+  var isParked = false
   /// Pays for what the port receives, and for answers to it.
   var pool: OpaquePointer?
   /// Bytes of a buffer behind its headroom.

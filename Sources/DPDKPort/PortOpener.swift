@@ -11,8 +11,12 @@ struct PortOpener {
   /// Descriptors of each queue of a device: enough for a burst of every guest, small for the cache.
   static let descriptors = 1024
 
-  /// Opens port 0, the uplink, or a guest's.
+  /// Opens port 0, the uplink, a guest's, or a device's that waits for one.
   func port(_ number: Int) throws(PortError) -> Port {
+    if number > plan.guests.count {
+      let device = plan.devices[number - plan.guests.count - 1]
+      return try ethernet(setting(device, what: "device \(device.device)", number: number))
+    }
     if number > 0 { return try guest(plan.guests[number - 1], number: number) }
     guard let uplink = plan.uplink else { return Port() }
     return try self.uplink(uplink)
@@ -34,22 +38,28 @@ struct PortOpener {
 
   func guest(_ guest: GuestPlan, number: Int) throws(PortError) -> Port {
     let what = "guest \(guest.networkInterface)"
-    let pool = "apus-guest-\(number)"
     switch guest.device {
     case .tap(let name), .interface(let name):
       throw PortError(
         .configuration, what, why: "interface \(name) belongs to the kernel runtime",
         remedy: "use vhost-user, or an ethdev such as net_tap0,iface=\(name)")
     case .ethdev(let name):
-      let setting = EthernetSetting(
-        what: what, name: name, queues: guest.queues, buffers: plan.memory.buffersPerGuest,
-        dataRoom: FrameSizes.dataRoom(mtu: underlayMTU), mtu: underlayMTU, isPromiscuous: true,
-        pool: pool)
-      return try ethernet(setting)
+      let device = DevicePlan(name, queues: guest.queues)
+      return try ethernet(setting(device, what: what, number: number))
     case .vhostUser(let socket):
-      return try vhost(socket, what: what, pairs: guest.queues, pool: pool)
+      return try vhost(socket, what: what, pairs: guest.queues, pool: Self.poolName(number))
     }
   }
+
+  /// A device as a guest's port.
+  private func setting(_ device: DevicePlan, what: String, number: Int) -> EthernetSetting {
+    EthernetSetting(
+      what: what, name: device.device, queues: device.queues, buffers: plan.memory.buffersPerGuest,
+      dataRoom: FrameSizes.dataRoom(mtu: underlayMTU), mtu: underlayMTU, isPromiscuous: true,
+      pool: Self.poolName(number))
+  }
+
+  private static func poolName(_ number: Int) -> String { "apus-guest-\(number)" }
 
   // MARK: Devices
 

@@ -60,7 +60,8 @@ final class HostServer {
     // Without an uplink no frame of ours ever bears this.
     uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : compiled.model.host?.mac ?? .router
     guests = GuestPorts(
-      wanted ?? plan.guests, capacity: plan.portCapacity, handle: ports, shared: shared)
+      wanted ?? plan.guests, devices: plan.devices, capacity: plan.portCapacity, handle: ports,
+      shared: shared)
     var first = Publication(
       compiled, guests: guests.open, portCount: shared.portCount, uplinkMAC: uplinkMAC)
     first.desk = ServiceDesk(compiled)

@@ -59,6 +59,8 @@ extension Worker {
       packet.length &+= removed
       packet.originalLength &+= removed
       packet.headroom &-= removed
+      // Whoever hands it over charges it to its receiver.
+      packet.nic = context.nic
     }
     packet.verdict = .handOver
     packet.output = .worker(owner)

@@ -20,6 +20,7 @@ extension ObjectFields {
   static let guest = ObjectFields(
     name: "guest", required: ["eni"],
     optional: ["tap", "interface", "vhostUser", "device", "queues"])
+  static let device = ObjectFields(name: "device", required: ["device"], optional: ["queues"])
   static let vhostUser = ObjectFields(
     name: "vhostUser", required: ["socket"],
     optional: ["listens", "broker", "packed", "offload", "mtu"])
@@ -42,6 +43,15 @@ extension GuestReading {
     let device = guestDevice(item, fields, runtime)
     guard let eni, let device else { return nil }
     return GuestPlan(networkInterface: eni, device: device, queues: queues.map { Int($0) } ?? 1)
+  }
+
+  /// Reads a device of DPDK that waits for a guest: an object, or only its name.
+  package mutating func readWaitingDevice(_ item: Located) -> DevicePlan? {
+    if item.scalar != nil { return ethdev(item).map { DevicePlan($0) } }
+    guard let fields = fields(item, .device) else { return nil }
+    let device = ethdev(fields["device"])
+    let queues = integer(fields["queues"], in: 1...UInt64(GuestLimits.queues))
+    return device.map { DevicePlan($0, queues: queues.map { Int($0) } ?? 1) }
   }
 
   /// The one device of a guest, which must be of a kind that the runtime has.
@@ -138,9 +148,7 @@ extension GuestReading {
       fail(value.place, "must be \(expected), not \(quote(text))")
       return nil
     }
-    // The name up to the first comma tells devices apart.
-    let name = text.split(separator: ",", maxSplits: 1).first.map(String.init) ?? text
-    claim("device", name, at: value.place)
+    claim("device", DevicePlan(text).name, at: value.place)
     return text
   }
 

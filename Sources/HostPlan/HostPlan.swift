@@ -10,22 +10,27 @@ public struct HostPlan: Sendable, Equatable {
   public var uplink: UplinkPlan?
   /// Open from start, in the order of their port numbers: the first is port 1, the uplink is 0.
   public var guests: [GuestPlan]
+  /// DPDK runtime: open from start too, at the numbers after the guests', and polled when a guest
+  /// is attached to them.
+  public var devices: [DevicePlan]
   public var memory: MemoryPlan
 
   public init(
     runtime: Runtime, workers: WorkerPlan = WorkerPlan(), uplink: UplinkPlan? = nil,
-    guests: [GuestPlan] = [], memory: MemoryPlan = MemoryPlan()
+    guests: [GuestPlan] = [], devices: [DevicePlan] = [], memory: MemoryPlan = MemoryPlan()
   ) {
     self.runtime = runtime
     self.workers = workers
     self.uplink = uplink
     self.guests = guests
+    self.devices = devices
     self.memory = memory
   }
 
-  /// Guests' ports that there may be at a time, so that ports' numbers are 1 to this.
+  /// Guests' ports that there may be at a time, so that ports' numbers are 1 to this. A device
+  /// keeps its number, with a guest or without.
   public var portCapacity: Int {
-    min(max(guests.count, memory.ports ?? 0), HostPlan.mostPorts)
+    min(max(guests.count, memory.ports ?? 0) + devices.count, HostPlan.mostPorts)
   }
 
   /// Port numbers have 16 bits; the last of them names none.
@@ -108,6 +113,26 @@ public struct GuestPlan: Sendable, Equatable {
     self.networkInterface = networkInterface
     self.device = device
     self.queues = queues
+  }
+}
+
+/// A device of DPDK that waits for a guest.
+public struct DevicePlan: Sendable, Equatable {
+  /// A PCI address, or a virtual device such as `net_tap0,iface=x`.
+  public var device: String
+  /// Pairs of queues, which the guest that is attached to it has to ask for.
+  public var queues: Int
+
+  public init(_ device: String, queues: Int = 1) {
+    self.device = device
+    self.queues = queues
+  }
+
+  /// What tells devices apart: the name without options, a PCI address in its full form.
+  public var name: String {
+    let name = device.prefix { $0 != "," }
+    let colons = name.count { $0 == ":" }
+    return colons == 0 ? String(name) : (colons == 1 ? "0000:" : "") + name.lowercased()
   }
 }
 

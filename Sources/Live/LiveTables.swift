@@ -17,6 +17,8 @@ public struct LiveTables: ~Copyable {
   public let portOfNIC: WorkerMemory<UInt32>
   /// NIC by port; `.none` for the uplink and for a port without a NIC.
   public let nicOfPort: WorkerMemory<TableIndex>
+  /// The generation since which each port has its NIC, its lower 32 bits.
+  @usableFromInline let portAges: WorkerMemory<UInt32>
   /// Ports that are there, which workers poll in this order.
   public let polledPorts: WorkerMemory<UInt16>
   public let nextHops: NextHops
@@ -36,6 +38,7 @@ public struct LiveTables: ~Copyable {
     for nic in 0..<rules.nics.count { portOfNIC[nic] = .none }
     nicOfPort = WorkerMemory(count: portCount)
     for port in 0..<portCount { nicOfPort[port] = .none }
+    portAges = WorkerMemory(count: portCount)
     polledPorts = WorkerMemory(count: polled?.count ?? portCount)
     for place in 0..<polledPorts.count {
       let port = polled?[place] ?? place
@@ -57,6 +60,7 @@ public struct LiveTables: ~Copyable {
   deinit {
     portOfNIC.deallocate()
     nicOfPort.deallocate()
+    portAges.deallocate()
     polledPorts.deallocate()
     nextHops.deallocate()
   }
@@ -65,6 +69,32 @@ public struct LiveTables: ~Copyable {
   public func connect(port: Int, nic: TableIndex) {
     nicOfPort[port] = nic
     portOfNIC[nic] = UInt32(port)
+  }
+
+  /// Notes since when each port has its NIC; before the tables are published.
+  ///
+  /// - Complexity: O(n) in the number of ports.
+  func keepAges(from before: borrowing LiveTables) {
+    for port in 0..<portAges.count {
+      let nic = nicOfPort[port]
+      // Another owner of the NIC's number is another NIC.
+      let isSame =
+        nic != .none && before.nic(of: port) == nic
+        && before.rules.nics[nic].since == rules.nics[nic].since
+      portAges[port] = isSame ? before.portAges[port] : UInt32(truncatingIfNeeded: generation)
+    }
+  }
+
+  /// The same for the first tables.
+  func keepAges() {
+    for port in 0..<portAges.count { portAges[port] = UInt32(truncatingIfNeeded: generation) }
+  }
+
+  /// Whether the NIC of a port was already its NIC in a generation, of which the lower 32 bits are
+  /// given.
+  @inlinable @inline(__always)
+  func isNIC(of port: Int, since generation: UInt32) -> Bool {
+    port < portAges.count && Int32(bitPattern: generation &- portAges[port]) >= 0
   }
 
   /// The port of a NIC, nil without one or for a number that is none.

@@ -130,7 +130,7 @@ extension LiveWorker where IO: ~Copyable {
       let count = unsafe shared.crossing(from: other, to: index).pop(into: room)
       if count == 0 { continue }
       total &+= count
-      let end = unsafe admitCrossed(count, tables)
+      let end = unsafe admitCrossed(count, from: other, tables)
       if end > 0 { unsafe judge(end, tables) }
     }
     if total > 0 { self.count(.takenOver, total) }
@@ -138,14 +138,20 @@ extension LiveWorker where IO: ~Copyable {
   }
 
   /// Prepares packets that another worker handed over. Its tables may have been others, so a
-  /// guest's packet came with its port in `nic`.
+  /// guest's packet came with its port in `nic`, and is dropped when that was another NIC's then.
   @unsafe @inlinable @inline(__always)
-  mutating func admitCrossed(_ count: Int, _ tables: UnsafePointer<LiveTables>) -> Int {
+  mutating func admitCrossed(
+    _ count: Int, from other: Int, _ tables: UnsafePointer<LiveTables>
+  ) -> Int {
+    let crossing = shared.crossing(from: other, to: index)
     var end = 0
     for slot in 0..<count {
+      crossing.finish(share: burst[slot].rule)
       let isGuest = burst[slot].origin == .guest
       let port = isGuest ? Int(burst[slot].nic) : 0
-      let nic = isGuest ? unsafe tables.pointee.nic(of: port) : .none
+      let generation = burst[slot].vni
+      var nic = isGuest ? unsafe tables.pointee.nic(of: port) : .none
+      if isGuest, unsafe !tables.pointee.isNIC(of: port, since: generation) { nic = .none }
       if end != slot { moveDescriptor(from: slot, to: end) }
       ports[end] = UInt16(truncatingIfNeeded: port)
       burst[end].nic = nic
@@ -160,17 +166,21 @@ extension LiveWorker where IO: ~Copyable {
     return end
   }
 
-  /// Hands a packet to the worker that owns its connection.
+  /// Hands a packet to the worker that owns its connection. With it go the share that it has of the
+  /// way, in `rule`, and the generation of the tables here, in `vni`: neither has a meaning yet.
   @unsafe @inlinable @inline(__always)
-  mutating func handOver(_ slot: Int) {
-    guard let target = burst[slot].output.workerIndex, target < shared.workers, target != index
-    else { return dropHere(slot, nic: burst[slot].nic, .workerFull) }
+  mutating func handOver(_ slot: Int, _ tables: UnsafePointer<LiveTables>) {
     let nic = burst[slot].nic
+    guard let target = burst[slot].output.workerIndex, target < shared.workers, target != index
+    else { return dropHere(slot, nic: nic, .workerFull) }
+    let crossing = shared.crossing(from: index, to: target)
+    let share = crossing.shareIndex(nic)
     if burst[slot].origin == .guest { burst[slot].nic = TableIndex(ports[slot]) }
+    burst[slot].rule = UInt32(truncatingIfNeeded: share)
+    unsafe burst[slot].vni = UInt32(truncatingIfNeeded: tables.pointee.generation)
     // SAFETY: the slot is inside the burst, and its bytes stay a descriptor when they were moved.
-    guard unsafe shared.crossing(from: index, to: target).stage(burst.pointer(slot)) else {
-      burst[slot].nic = nic
-      return dropHere(slot, nic: burst[slot].origin == .guest ? nic : .none, .workerFull)
+    guard unsafe crossing.stage(burst.pointer(slot), share: share) else {
+      return dropHere(slot, nic: nic, .workerFull)
     }
     staged |= 1 << UInt64(truncatingIfNeeded: target)
     count(.handedOver, 1)

@@ -20,7 +20,7 @@ extension LiveWorker where IO: ~Copyable {
       }
     case .drop: unsafe settleDrop(slot, tables)
     case .punt: unsafe puntService(slot, tables)
-    case .handOver: unsafe handOver(slot)
+    case .handOver: unsafe handOver(slot, tables)
     case .ignore, .pending, .reply, .consume:
       count(.ignored, 1)
       release(slot)

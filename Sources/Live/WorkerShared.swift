@@ -21,11 +21,8 @@ public struct WorkerShared: @unchecked Sendable {
   public let sleepers: Sleepers
   @usableFromInline let control: SharedMemory
   @usableFromInline let quiescent: QuiescentState
-  @usableFromInline let crossings: UnsafeMutablePointer<SPSCRing<Packet>>
+  @usableFromInline let crossings: UnsafeMutablePointer<Crossing>
   @usableFromInline let channels: UnsafeMutablePointer<SlowPathChannel>
-
-  /// Packets on their way from one worker to another.
-  private static var crossingCapacity: Int { 1024 }
 
   public init(
     workers: Int, portCount: Int, nicCapacity: Int, isBusyPolling: Bool = false,
@@ -43,7 +40,7 @@ public struct WorkerShared: @unchecked Sendable {
     // SAFETY: every ring and channel is initialised here, and freed in `deallocate`.
     unsafe crossings = .allocate(capacity: workers * workers)
     for ring in 0..<workers * workers {
-      unsafe (crossings + ring).initialize(to: SPSCRing(capacity: Self.crossingCapacity))
+      unsafe (crossings + ring).initialize(to: Crossing(nicCapacity: nicCapacity))
     }
     unsafe channels = .allocate(capacity: workers)
     for worker in 0..<workers {
@@ -101,6 +98,12 @@ public struct WorkerShared: @unchecked Sendable {
     let generation = nextGeneration
     control.line(2).store(generation)
     next.generation = generation
+    // SAFETY: only this thread replaces the tables.
+    if let current = unsafe tables.load() {
+      unsafe next.keepAges(from: current.pointee)
+    } else {
+      next.keepAges()
+    }
     // SAFETY: freed by the publication after the next, or by `deallocate`.
     let place = UnsafeMutablePointer<LiveTables>.allocate(capacity: 1)
     unsafe place.initialize(to: next)
@@ -158,9 +161,9 @@ public struct WorkerShared: @unchecked Sendable {
 
   // MARK: Rings
 
-  /// The ring by which one worker hands packets to another.
+  /// The way by which one worker hands packets to another.
   @inlinable @inline(__always)
-  func crossing(from: Int, to: Int) -> SPSCRing<Packet> {
+  func crossing(from: Int, to: Int) -> Crossing {
     precondition(UInt(bitPattern: from) < UInt(bitPattern: workers))
     precondition(UInt(bitPattern: to) < UInt(bitPattern: workers))
     // SAFETY: both numbers were checked.

@@ -29,6 +29,12 @@ public struct SPSCRing<Element: ~Copyable>: @unchecked Sendable {
 
   // MARK: Producer
 
+  /// Free slots; exact when there are fewer than wanted.
+  @inlinable @inline(__always) @_semantics("no_performance_analysis")
+  public func room(wanted: Int) -> Int {
+    Int(truncatingIfNeeded: indices.room(wanted: UInt64(truncatingIfNeeded: wanted)))
+  }
+
   /// Moves an element into the ring; the consumer sees it after `publish`.
   ///
   /// - Parameter source: an initialised element; uninitialised when it was taken.

@@ -91,7 +91,11 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .portOversize: ("port.oversize", "a frame or descriptor chain beyond the port's limits")
     case .slowPathFull:
       ("slowpath.full", "the network interface's share of the slow path is used up")
-    case .workerFull: ("worker.full", "the worker that owns the connection is behind")
+    case .workerFull:
+      (
+        "worker.full",
+        "the owner of the connection is behind, and the share of the way to it is used up"
+      )
     case .underlayNeighbor: ("underlay.neighbor", "the next hop's MAC address is not known yet")
     }
   }

@@ -1,5 +1,6 @@
 import ControlAPI
 import Controller
+import ControllerTestSupport
 import Foundation
 import Testing
 
@@ -148,6 +149,47 @@ import Testing
       let bad = try await Self.apus(["audit", "verify"], at: test)
       #expect(bad.status == 1 && bad.output == "record 1 was edited\n")
     }
+  }
+
+  /// No daemon is there to be asked.
+  @Test func auditLogIsVerifiedOffline() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "apus-audit-\(UUID())").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    func verify(_ words: String...) async throws -> ToolRun {
+      try await ToolRun.of(
+        ToolRun.products + "/apus",
+        ["audit", "verify"] + words + ["--address", "unix:\(folder)/none"], input: "")
+    }
+    let missing = try await verify(folder)
+    #expect(missing.status == 4 && missing.errors.contains("\(folder): No such file"))
+    let storage = try await ControllerStorage.open(
+      ControllerConfiguration(stateDirectory: folder, version: "1", runtime: .kernel))
+    let controller = Controller(storage, dataPlane: FakeDataPlane())
+    try await controller.start()
+    let caller = Caller(name: "uid:0", proof: .none, permissions: Set(Permission.allCases))
+    for _ in 0..<3 { _ = try await controller.status(by: caller) }
+    // In use, by another process.
+    let live = try await verify(folder)
+    #expect(live.status == 0 && live.output.contains("3 records"), "\(live)")
+    #expect(live.output.contains("the state directory knows of record"))
+    await controller.stop()
+    let good = try await verify(folder)
+    #expect(good.status == 0 && good.errors.isEmpty, "\(good)")
+    #expect(good.output.hasPrefix("3 records in 1 files, all as written\nthe last is record 3, "))
+    #expect(good.output.hasSuffix("the state directory knows of record 3\n"))
+    let path = folder + "/audit/audit-00000000000000000001.jsonl"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try text.replacing("status", with: "states", maxReplacements: 1).write(
+      toFile: path, atomically: true, encoding: .utf8)
+    let bad = try await verify(path)
+    #expect(bad.status == 1 && bad.errors.isEmpty)
+    #expect(
+      bad.output
+        == "audit-00000000000000000001.jsonl:1: record 1 was edited: its hash is another\n")
+    let json = try await verify("--json", folder)
+    #expect(json.status == 1)
+    #expect(json.output.hasPrefix(#"{"intact":false,"records":3,"problem":"audit-0"#))
+    #expect(try await verify(folder, "more").status == 2)
   }
 
   /// What the daemon answers, and how the tool ends.

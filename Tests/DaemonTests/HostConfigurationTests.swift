@@ -58,6 +58,26 @@ import Wire
           metrics: LoopbackAddress("[::1]:9101"), runDirectory: "/run/other"))
   }
 
+  @Test func devicesThatWaitForGuests() throws {
+    let text = """
+      runtime: dpdk
+      guests: [{eni: eni-b, device: net_ring0, queues: 2}, {eni: eni-a, device: net_ring1}]
+      devices: ["net_tap1,iface=y", {device: "0000:00:06.0", queues: 3}]
+      memory: {nics: 5}
+      control: {stateDirectory: /s}
+      """
+    let document = try HostDocument.load(text: text, name: "H", processors: [0])
+    let waiting = [DevicePlan("net_tap1,iface=y"), DevicePlan("0000:00:06.0", queues: 3)]
+    let plan = document.configuration.plan
+    #expect(plan.devices == waiting && plan.guests.count == 2 && plan.portCapacity == 7)
+    // A guest that comes later finds its device open.
+    let checked = try document.checked(against: ModelLoader.load(texts: [("M", host)]))
+    #expect(checked.plan.guests.map(\.networkInterface) == ["eni-a"])
+    #expect(checked.plan.devices == waiting + [DevicePlan("net_ring0", queues: 2)])
+    let names = ["net_tap1,iface=y", "00:06.0", "0000:AF:06.1,x=1"].map { DevicePlan($0).name }
+    #expect(names == ["net_tap1", "0000:00:06.0", "0000:af:06.1"])
+  }
+
   @Test func uplinkHasAQueueForEachWorker() throws {
     let text = "runtime: kernel\nworkers: {count: 2}\nuplink: {interface: e}\n"
     let configuration = try load(text + "guests: [{eni: a, interface: t}]")

@@ -81,5 +81,29 @@ enum HostRefusalCases {
       text: HostRefusalTests.dpdk(
         "{eni: a, device: \"net_tap0,iface=x\"}, {eni: b, device: \"net_tap0,iface=y\"}"),
       errors: ["H:2:65: guests[1].device: `net_tap0` is used twice; first at H:2"]),
+    Case(
+      name: "a device with a guest and without",
+      text: HostRefusalTests.dpdk("{eni: a, device: \"00:01.0\"}")
+        + "\ncontrol: {stateDirectory: /s}\ndevices: [net_tap0, {device: \"0000:00:01.0\"},"
+        + " {device: 0000:00:01.0, queues: 65}, {queues: 1}, net_tap0]\n",
+      errors: [
+        "H:6:30: devices[1].device: `0000:00:01.0` is used twice; first at H:2",
+        "H:6:56: devices[2].device: `0000:00:01.0` is used twice; first at H:2",
+        "H:6:78: devices[2].queues: must be a whole number from 1 to 64, not `65`",
+        "H:6:83: devices[3].device: is missing",
+        "H:6:96: devices[4]: `net_tap0` is used twice; first at H:6",
+      ]),
+    Case(
+      name: "waiting devices of the kernel runtime",
+      text: HostRefusalTests.kernel("", guests: "[{eni: a, tap: t}]") + "\ndevices: [net_tap0]\n",
+      errors: [
+        "H:5:10: devices: is for `runtime: dpdk`; the kernel runtime opens ports when they come"
+      ]),
+    Case(
+      name: "waiting devices that no guest can get",
+      text: HostRefusalTests.dpdk("{eni: a, device: net_tap1}") + "\ndevices: [net_tap0]\n",
+      errors: [
+        "H:5:10: devices: needs `control`: without it no guest can be attached to them"
+      ]),
   ]
 }

@@ -79,17 +79,59 @@ import Testing
     }
   }
 
+  private static func device(_ eni: String, _ name: String, queues: Int = 1) -> GuestPlan {
+    GuestPlan(networkInterface: eni, device: .ethdev(name), queues: queues)
+  }
+
   /// DPDK's devices cannot be opened again: detached they wait.
   @Test func aDeviceStaysOpenForTheNext() throws {
-    let device = GuestPlan.Device.ethdev("net_af_packet0,iface=e0")
-    let first = GuestPlan(networkInterface: "eni-a", device: device)
+    let name = "net_af_packet0,iface=e0"
+    let first = Self.device("eni-a", name)
     var slots = PortSlots(capacity: 2, guests: [first])
     let detached = try slots.change(to: [])
-    #expect(detached == PortChange(guests: [:], opened: [], closed: [], spare: [1: first]))
+    #expect(detached == PortChange(guests: [:], spare: [1: DevicePlan(name)]))
     slots.take(detached)
     #expect(try slots.change(to: [b]).opened == [2])
-    let second = GuestPlan(networkInterface: "eni-b", device: device)
-    #expect(try slots.change(to: [second]) == PortChange(guests: [1: second]))
+    let second = Self.device("eni-b", name)
+    let resumed = try slots.change(to: [second])
+    #expect(resumed == PortChange(guests: [1: second], resumed: [1]))
+    slots.take(resumed)
+    #expect(slots.spare.isEmpty)
+    // From one guest to another it is polled all the time.
+    #expect(try slots.change(to: [first]) == PortChange(guests: [1: first]))
+  }
+
+  /// Devices that no guest had from start on; those that are meant need not be told their options.
+  @Test func aDeviceWaitsForItsFirstGuest() throws {
+    let waiting = [DevicePlan("net_tap3,iface=x", queues: 2), DevicePlan("00:0A.0")]
+    var slots = PortSlots(capacity: 4, guests: [a], devices: waiting)
+    #expect(slots.spare == [2: waiting[0], 3: waiting[1]])
+    let named = [
+      a, Self.device("eni-b", "net_tap3", queues: 2), Self.device("eni-c", "0000:00:0a.0"),
+    ]
+    let change = try slots.change(to: named)
+    #expect(change.guests[2] == Self.device("eni-b", "net_tap3,iface=x", queues: 2))
+    #expect(change.guests[3] == Self.device("eni-c", "00:0A.0"))
+    #expect(change.resumed == [2, 3] && change.opened.isEmpty && change.spare.isEmpty)
+    slots.take(change)
+    #expect(try slots.change(to: [a]).spare == [2: waiting[0], 3: waiting[1]])
+    #expect(try slots.change(to: named) == PortChange(guests: change.guests))
+  }
+
+  @Test func aWaitingDeviceIsTakenAsItIs() throws {
+    let slots = PortSlots(
+      capacity: 3, guests: [], devices: [DevicePlan("net_tap3,iface=x", queues: 2)])
+    for other in [
+      Self.device("eni-a", "net_tap3", queues: 1),
+      Self.device("eni-a", "net_tap3,iface=y", queues: 2),
+    ] {
+      #expect(
+        throws: DataPlaneError.port(
+          networkInterface: "eni-a",
+          why: "the device is open as net_tap3,iface=x with 2 queues",
+          advice: "ask for it so, or change `devices` in the host file, then 'apus run --takeover'")
+      ) { try slots.change(to: [other]) }
+    }
   }
 
   @Test func lostNumbersStayTaken() throws {

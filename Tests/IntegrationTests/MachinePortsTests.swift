@@ -126,7 +126,8 @@ struct MachinePortsTests {
       for (port, reason) in [
         (taken, "is the port of `eni-guest` already"),
         ("vhostUser: {socket: /proc/x.sock, broker: false, listens: true}", "cannot be opened"),
-        ("device: net_null7", "are opened at start only"), ("tap: t0", "is for `runtime: kernel`"),
+        ("device: net_null7", "that was not opened at start"),
+        ("tap: t0", "is for `runtime: kernel`"),
       ] {
         do {
           try Self.control(

@@ -78,17 +78,19 @@ import Wire
 
   /// Puts a guest's frame into a worker's burst as if the engine had said whose it is.
   static func handOver(
-    _ frame: [UInt8], from worker: inout LiveWorker<WireIO>, _ host: LiveHost, to target: Int
+    _ frame: [UInt8], from worker: inout LiveWorker<WireIO>, _ host: LiveHost, to target: Int,
+    nic: UInt32 = 0
   ) {
-    guard let memory = host.wires.lend(frame.count) else { return }
+    guard let memory = host.wires.lend(frame.count), let tables = unsafe host.shared.tables.load()
+    else { return }
     WireIO.fill(&worker.burst[0], memory, frame)
     worker.burst[0].origin = .guest
-    worker.burst[0].nic = 0
+    worker.burst[0].nic = nic
     worker.burst[0].verdict = .handOver
     worker.burst[0].output = .worker(target)
     worker.ports[0] = UInt16(LiveHost.webPort)
     worker.count(.received, 1)
-    worker.handOver(0)
+    unsafe worker.handOver(0, tables)
   }
 
   @Test func handedOverPacketIsJudgedThere() throws {

@@ -27,8 +27,8 @@ import Testing
       "FoundationEssentials", "Synchronization",
     ],
     "apusctl": [
-      "CapturePort", "ControlAPI", "ControlProtocol", "ArgumentParser", "GRPCCore", "NIOPosix",
-      "SwiftProtobuf", "Dispatch", "Synchronization",
+      "CapturePort", "ControlAPI", "ControlProtocol", "Controller", "ArgumentParser", "GRPCCore",
+      "NIOPosix", "SwiftProtobuf", "Dispatch", "Synchronization",
     ],
     "Daemon": [
       "Controller", "Explanation", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live",

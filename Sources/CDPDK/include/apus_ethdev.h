@@ -65,3 +65,6 @@ uint32_t apus_ethdev_send(uint16_t port, uint16_t queue, uint32_t offloads, apus
 
 /// Drops what a queue has received so far; no worker polls it yet.
 void apus_ethdev_discard(uint16_t port, uint16_t queue);
+
+/// Frees the buffers of frames that a queue has sent, where the driver can; nobody sends to it.
+void apus_ethdev_collect(uint16_t port, uint16_t queue);

@@ -14,12 +14,16 @@ public struct AuditReport: Sendable, Equatable {
 
   public var files = 0
   public var records: UInt64 = 0
+  /// The number of the first record that was looked at, 0 without any.
+  public var firstSequence: UInt64 = 0
   /// The number of the last record.
   public var lastSequence: UInt64 = 0
   /// Hexadecimal SHA-256 of the last record; who keeps it elsewhere can tell a rewritten log.
   public var lastHash = ""
   /// Whether the store knew the end of the log: a cut end is only found then.
   public var isEndKnown = false
+  /// The record that the store names as the last one; there may be later ones.
+  public var storedSequence: UInt64?
   /// Empty when the log is whole; at most 1,000.
   public var problems: [Problem] = []
 
@@ -78,20 +82,27 @@ extension AuditLog {
 }
 
 /// Follows the chain from record to record.
-private struct ChainCheck {
+struct ChainCheck {
   private let known: AuditHead?
   private var report = AuditReport()
   private var file = ""
   private var hasKnown = false
+  /// The number that the first record should have; nil for any.
+  private let start: UInt64?
 
-  init(known: AuditHead?) {
+  /// - Parameter start: the number of the first record, which follows from nothing if it is 1; nil
+  ///   for whichever it is.
+  init(known: AuditHead?, start: UInt64? = 1) {
     self.known = known
+    self.start = start
     report.isEndKnown = known != nil
+    report.storedSequence = known?.sequence
+    report.lastSequence = start.map { max($0, 1) - 1 } ?? 0
   }
 
   mutating func begin(_ file: String) {
     self.file = file
-    if file.hasSuffix(".jsonl") { report.files += 1 }
+    if file != "state.sqlite" { report.files += 1 }
   }
 
   mutating func fail(_ line: Int, _ what: String) {
@@ -105,6 +116,13 @@ private struct ChainCheck {
       return
     }
     report.records += 1
+    let isFirst = report.records == 1
+    if isFirst {
+      report.firstSequence = line.sequence
+      if start == nil { report.lastSequence = max(line.sequence, 1) - 1 }
+    }
+    // Of a part of a log the record before the first one is not known.
+    let follows = line.previous == report.lastHash || isFirst && line.sequence > 1
     if !line.isIntact { fail(number, "record \(line.sequence) was edited: its hash is another") }
     let expected = report.lastSequence + 1
     if line.sequence > expected {
@@ -113,7 +131,7 @@ private struct ChainCheck {
       fail(number, "\(missing) missing before it")
     } else if line.sequence < expected {
       fail(number, "record \(line.sequence) stands after record \(report.lastSequence)")
-    } else if line.previous != report.lastHash {
+    } else if !follows {
       fail(number, "record \(line.sequence) does not follow from the record before it")
     }
     if let known, line.sequence == known.sequence {

@@ -99,8 +99,7 @@ extension GuestPlan {
     switch device {
     case .interface(let name), .tap(let name): "the interface `\(name)`"
     case .vhostUser(let plan): "the socket `\(plan.socket)`"
-    case .ethdev(let text):
-      "the device `\(text.split(separator: ",", maxSplits: 1).first.map(String.init) ?? text)`"
+    case .ethdev(let text): "the device `\(DevicePlan(text).name)`"
     }
   }
 }

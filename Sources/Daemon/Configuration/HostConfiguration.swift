@@ -92,7 +92,13 @@ public struct HostDocument: Sendable {
       errors += strangers
     } else {
       let known = Set(model.networkInterfaces.map(\.id))
-      configuration.plan.guests.removeAll { !known.contains($0.networkInterface) }
+      let isStranger = { (guest: GuestPlan) in !known.contains(guest.networkInterface) }
+      // DPDK's devices cannot be opened later: these wait for their guests.
+      for guest in configuration.plan.guests.filter(isStranger) {
+        guard case .ethdev(let name) = guest.device else { continue }
+        configuration.plan.devices.append(DevicePlan(name, queues: guest.queues))
+      }
+      configuration.plan.guests.removeAll(where: isStranger)
       configuration.warnings += strangers.map {
         "\($0.description); its port is opened when it is applied with the interface"
       }

@@ -5,9 +5,8 @@ extension ObjectFields {
   static let hostFile = ObjectFields(
     name: "", required: ["runtime"],
     optional: [
-      "version", "guests", "workers", "uplink", "memory", "rules", "metrics", "runDirectory",
-      "confine",
-      "control",
+      "version", "guests", "devices", "workers", "uplink", "memory", "rules", "metrics",
+      "runDirectory", "confine", "control",
     ])
   static let workers = ObjectFields(
     name: "workers", required: [], optional: ["cores", "count", "poll"])

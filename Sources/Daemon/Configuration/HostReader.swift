@@ -46,6 +46,7 @@ struct HostReader: GuestReading {
     let workers = readWorkers(fields["workers"])
     let uplink = readUplink(fields["uplink"], runtime, workers: workers.cores.count)
     let guests = readGuests(fields["guests"], runtime)
+    let devices = readDevices(fields["devices"], runtime, hasControl: fields["control"] != nil)
     var memory = readMemory(fields["memory"])
     let rules = items(fields["rules"]).compactMap { path($0) }
     let metrics = readMetrics(fields["metrics"])
@@ -61,7 +62,8 @@ struct HostReader: GuestReading {
     warn(workers: workers.cores.count, uplink, guests, fields)
     configuration = HostConfiguration(
       plan: HostPlan(
-        runtime: runtime, workers: workers, uplink: uplink, guests: guests, memory: memory),
+        runtime: runtime, workers: workers, uplink: uplink, guests: guests, devices: devices,
+        memory: memory),
       rules: rules, metrics: metrics, runDirectory: runDirectory, isConfined: confine,
       control: control, warnings: warnings)
   }
@@ -73,6 +75,19 @@ struct HostReader: GuestReading {
   ) -> [GuestPlan] {
     guard let list else { return [] }
     return items(list).compactMap { readGuest($0, runtime) }
+  }
+
+  /// Devices that wait for a guest.
+  private mutating func readDevices(
+    _ list: Located?, _ runtime: HostPlan.Runtime?, hasControl: Bool
+  ) -> [DevicePlan] {
+    guard let list else { return [] }
+    if runtime == .kernel {
+      fail(list.place, "is for `runtime: dpdk`; the kernel runtime opens ports when they come")
+    } else if !hasControl {
+      fail(list.place, "needs `control`: without it no guest can be attached to them")
+    }
+    return items(list).compactMap { readWaitingDevice($0) }
   }
 
   /// Guests that come later need the API.

@@ -19,11 +19,16 @@ final class GuestPorts: Sendable {
 
   /// - Parameters:
   ///   - guests: those whose ports are open already, from port 1 on.
+  ///   - devices: open at the numbers after theirs, and without guests.
   ///   - capacity: ports that there may be.
-  init(_ guests: [GuestPlan], capacity: Int, handle: PortHandle, shared: WorkerShared) {
+  init(
+    _ guests: [GuestPlan], devices: [DevicePlan] = [], capacity: Int, handle: PortHandle,
+    shared: WorkerShared
+  ) {
     self.handle = handle
     self.shared = shared
-    state = Mutex(State(slots: PortSlots(capacity: capacity, guests: guests)))
+    state = Mutex(
+      State(slots: PortSlots(capacity: capacity, guests: guests, devices: devices)))
   }
 
   /// Open ports in the order of their numbers.
@@ -80,6 +85,10 @@ final class GuestPorts: Sendable {
       }
     }
     state.withLock { $0.unopened = unopened }
+    for port in change.resumed {
+      shared.counters.clear(port: port)
+      handle.resume(port)
+    }
     return result
   }
 
@@ -97,8 +106,12 @@ final class GuestPorts: Sendable {
 
   /// Closes what a change takes away, after every worker uses tables without it.
   func finish(_ change: PortChange) {
-    state.withLock { $0.slots.take(change) }
+    let before = state.withLock { state in
+      defer { state.slots.take(change) }
+      return state.slots.spare
+    }
     for port in change.closed { handle.detach(port) }
+    for port in change.spare.keys where before[port] == nil { handle.park(port) }
     if !change.closed.isEmpty { shared.wakeAll() }
     settle()
   }

@@ -10,15 +10,19 @@ struct PortSlots: Sendable {
   let capacity: Int
   /// Open ports by number.
   private(set) var guests: [Int: GuestPlan] = [:]
-  /// Devices that can be opened at start only: detached they stay open, and nobody polls them.
-  private(set) var spare: [Int: GuestPlan] = [:]
+  /// Devices that can be opened at start only: without a guest they stay open, and nobody polls
+  /// them.
+  private(set) var spare: [Int: DevicePlan] = [:]
   /// Ports that were closed, and packets that came by them are still on their way.
   private(set) var leaving: Set<Int> = []
 
-  /// - Parameter guests: open already, from port 1 on.
-  init(capacity: Int, guests: [GuestPlan]) {
+  /// - Parameters:
+  ///   - guests: open already, from port 1 on.
+  ///   - devices: open already and without guests, at the numbers after theirs.
+  init(capacity: Int, guests: [GuestPlan], devices: [DevicePlan] = []) {
     self.capacity = capacity
     for (slot, guest) in guests.enumerated() { self.guests[slot + 1] = guest }
+    for (slot, device) in devices.enumerated() { spare[guests.count + slot + 1] = device }
   }
 
   /// What becomes of ports for a list of them to be the one that there is.
@@ -30,39 +34,50 @@ struct PortSlots: Sendable {
   /// - Complexity: O(n) in the number of ports.
   func change(to wanted: [GuestPlan]) throws(DataPlaneError) -> PortChange {
     var change = PortChange()
-    let present = guests.merging(spare) { guest, _ in guest }
     var open = Dictionary(
-      uniqueKeysWithValues: present.map { ($0.value.resource, (port: $0.key, guest: $0.value)) })
+      uniqueKeysWithValues: guests.map { ($0.value.resource, (port: $0.key, guest: $0.value)) })
+    var waiting = Dictionary(
+      uniqueKeysWithValues: spare.map { ($0.value.name, (port: $0.key, device: $0.value)) })
     var missing: [GuestPlan] = []
     for guest in wanted {
-      guard let present = open[guest.resource] else {
+      if let present = open.removeValue(forKey: guest.resource) {
+        change.guests[present.port] = try present.guest.becoming(guest)
+      } else if let present = waiting.removeValue(forKey: guest.resource) {
+        change.guests[present.port] = try present.device.becoming(guest)
+        change.resumed.append(present.port)
+      } else {
         missing.append(guest)
-        continue
       }
-      guard present.guest.canBecome(guest) else {
-        throw .port(
-          networkInterface: guest.networkInterface,
-          why: "\(guest.resource) is open with other settings, as the port of "
-            + present.guest.networkInterface,
-          advice: "delete ports/\(present.guest.networkInterface) first, then apply again")
-      }
-      open[guest.resource] = nil
-      change.guests[present.port] = guest
     }
-    for (port, guest) in open.values where guest.isDevice { change.spare[port] = guest }
-    change.closed = open.values.filter { !$0.guest.isDevice }.map(\.port).sorted()
+    for (port, device) in waiting.values { change.spare[port] = device }
+    for (port, guest) in open.values {
+      if let device = guest.waiting {
+        change.spare[port] = device
+      } else {
+        change.closed.append(port)
+      }
+    }
+    change.closed.sort()
+    try number(missing, in: &change)
+    return change
+  }
+
+  /// Gives ports that are to be opened free numbers.
+  private func number(
+    _ missing: [GuestPlan], in change: inout PortChange
+  ) throws(DataPlaneError) {
     var free = (1...max(1, capacity)).lazy.filter {
-      $0 <= capacity && present[$0] == nil && !leaving.contains($0)
+      $0 <= capacity && guests[$0] == nil && spare[$0] == nil && !leaving.contains($0)
     }.makeIterator()
     for guest in missing {
       guard let port = free.next() else {
         throw .full(
-          what: "ports", limit: capacity, asked: present.count + leaving.count + missing.count)
+          what: "ports", limit: capacity,
+          asked: guests.count + spare.count + leaving.count + missing.count)
       }
       change.guests[port] = guest
       change.opened.append(port)
     }
-    return change
   }
 
   /// Makes a change the state; closed ports leave.
@@ -86,13 +101,32 @@ struct PortChange: Sendable, Equatable {
   /// Those of them that are to be opened, in the order in which they were asked for.
   var opened: [Int] = []
   var closed: [Int] = []
-  /// Those that are detached and stay open.
-  var spare: [Int: GuestPlan] = [:]
+  /// Devices that are open without a guest afterwards.
+  var spare: [Int: DevicePlan] = [:]
+  /// Those that were, and get one, in the order in which they were asked for.
+  var resumed: [Int] = []
 
   /// Does without a port that cannot be opened.
   mutating func omit(_ port: Int) {
     guests[port] = nil
     opened.removeAll { $0 == port }
+  }
+}
+
+extension DevicePlan {
+  /// The open device as the port of a guest, which need not repeat its options.
+  fileprivate func becoming(_ guest: GuestPlan) throws(DataPlaneError) -> GuestPlan {
+    var guest = guest
+    guard case .ethdev(let name) = guest.device, name == device || !name.contains(","),
+      guest.queues == queues
+    else {
+      throw .port(
+        networkInterface: guest.networkInterface,
+        why: "the device is open as \(device) with \(queues) \(queues == 1 ? "queue" : "queues")",
+        advice: "ask for it so, or change `devices` in the host file, then 'apus run --takeover'")
+    }
+    guest.device = .ethdev(device)
+    return guest
   }
 }
 
@@ -102,18 +136,27 @@ extension GuestPlan {
     switch device {
     case .interface(let name), .tap(let name): name
     case .vhostUser(let plan): plan.socket
-    case .ethdev(let text): String(text.prefix { $0 != "," })
+    case .ethdev(let name): DevicePlan(name).name
     }
   }
 
-  /// Whether the port is a device of DPDK.
-  fileprivate var isDevice: Bool {
-    if case .ethdev = device { true } else { false }
+  /// What stays open without the guest; nil when its port is closed.
+  fileprivate var waiting: DevicePlan? {
+    if case .ethdev(let name) = device { DevicePlan(name, queues: queues) } else { nil }
   }
 
-  /// Whether the open port can be another guest's as it is.
-  fileprivate func canBecome(_ other: GuestPlan) -> Bool {
-    if case .vhostUser = device, networkInterface != other.networkInterface { return false }
-    return device == other.device && queues == other.queues
+  /// The open port as that of another guest, if it can be as it is.
+  fileprivate func becoming(_ other: GuestPlan) throws(DataPlaneError) -> GuestPlan {
+    if let waiting { return try waiting.becoming(other) }
+    let bearsName = if case .vhostUser = device { true } else { false }
+    guard device == other.device, queues == other.queues,
+      !bearsName || networkInterface == other.networkInterface
+    else {
+      throw .port(
+        networkInterface: other.networkInterface,
+        why: "\(resource) is open with other settings, as the port of \(networkInterface)",
+        advice: "delete ports/\(networkInterface) first, then apply again")
+    }
+    return other
   }
 }

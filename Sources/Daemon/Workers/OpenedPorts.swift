@@ -93,6 +93,8 @@ extension OpenedPorts {
     }
     ports.detach = { shared.runtime.detach(port: $0) }
     ports.reclaim = { shared.runtime.reclaim(port: $0) }
+    ports.park = { shared.runtime.park(port: $0) }
+    ports.resume = { shared.runtime.resume(port: $0) }
     ports.discardWaiting = { shared.runtime.discardWaiting() }
     return OpenedPorts(ports: ports, neighbors: ownNeighbors(plan, model, endpoints, ports))
   }

@@ -26,6 +26,10 @@ struct PortHandle: Sendable {
   }
   /// Closes a port that no worker polls any more.
   var detach: @Sendable (_ port: Int) -> Void = { _ in }
+  /// A device that stays open has no guest any more, and no worker polls it or sends to it.
+  var park: @Sendable (_ port: Int) -> Void = { _ in }
+  /// It is about to get one: what came in between is dropped, and counters begin at zero.
+  var resume: @Sendable (_ port: Int) -> Void = { _ in }
   /// Whether all packets that came by a closed port are gone: its number is free then.
   var reclaim: @Sendable (_ port: Int) -> Bool = { _ in true }
   /// Drops what came before the workers begin: a data plane before this one has had it too.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlProtocol
+import Controller
 
 /// `apus audit`.
 struct AuditCommand: AsyncParsableCommand {
@@ -48,16 +49,29 @@ struct AuditVerifyCommand: AsyncParsableCommand {
     commandName: "verify",
     abstract: "Check that no record of the audit log was edited, removed or moved.",
     discussion: """
+      Without a path the daemon checks its own log. With one no daemon is asked, and files are \
+      only read: a state directory in use or a copy, its audit folder, or one audit file. Only a \
+      state directory says where the log ends.
+
       Exit code 1: something is wrong with the log.
 
-      Example:
+      Examples:
 
         apus audit verify
+        apus audit verify /var/lib/apus
       """)
 
+  @Argument(help: "A state directory, its audit folder, or an audit file.", completion: .file())
+  var path: String?
   @OptionGroup var connection: ConnectionOptions
 
   func run() async throws {
+    let isIntact =
+      if let path { try verify(path) } else { try await askDaemon() }
+    if !isIntact { throw ExitCode(ToolFailure.Code.no.rawValue) }
+  }
+
+  private func askDaemon() async throws -> Bool {
     let verdict = try await connection.call { client in
       try await client.control.verifyAudit(Apus_V1_VerifyAuditRequest())
     }
@@ -70,6 +84,37 @@ struct AuditVerifyCommand: AsyncParsableCommand {
     } else {
       print(verdict.intact ? "\(verdict.records) records, all as written" : verdict.problem)
     }
-    if !verdict.intact { throw ExitCode(ToolFailure.Code.no.rawValue) }
+    return verdict.intact
+  }
+
+  private func verify(_ path: String) throws -> Bool {
+    let report: AuditReport
+    do throws(AuditUnreadable) { report = try AuditLog.verify(path: path) } catch {
+      throw ToolFailure(.input, what: error.what, why: error.why, advice: error.advice)
+    }
+    if connection.json {
+      print(Self.json(report).line)
+    } else if report.isWhole {
+      print("\(report.records) records in \(report.files) files, all as written")
+      print("the last is record \(report.lastSequence), SHA-256 \(report.lastHash)")
+      print(
+        report.storedSequence.map { "the state directory knows of record \($0)" }
+          ?? "there is no state directory to say whether more followed")
+    } else {
+      for problem in report.problems { print(problem.description) }
+    }
+    return report.isWhole
+  }
+
+  private static func json(_ report: AuditReport) -> JSON {
+    let problems = report.problems.map(\.description)
+    var fields: [(String, JSON)] = [
+      ("intact", .flag(report.isWhole)), ("records", .number(report.records)),
+      ("problem", .text(problems.first ?? "")), ("problems", .texts(problems)),
+      ("files", .number(UInt64(report.files))), ("first", .number(report.firstSequence)),
+      ("last", .number(report.lastSequence)), ("lastHash", .text(report.lastHash)),
+    ]
+    if let stored = report.storedSequence { fields.append(("known", .number(stored))) }
+    return .fields(fields)
   }
 }

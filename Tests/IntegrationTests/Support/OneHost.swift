@@ -13,7 +13,11 @@ final class OneHost {
   /// - Parameters:
   ///   - guests: namespaces, numbered from 1; number N has the address 10.0.0.1N.
   ///   - named: guests that the host file names.
-  init(guests: Int, workers: Int = 1, isConfined: Bool = true, named: String = "[]") throws {
+  ///   - devices: runs on DPDK, with these devices waiting for guests; else on the kernel runtime.
+  init(
+    guests: Int, workers: Int = 1, isConfined: Bool = true, named: String = "[]",
+    devices: String? = nil
+  ) throws {
     self.isConfined = isConfined
     self.workers = workers
     prefix = "ao\(getpid() % 10_000)\(UInt8.random(in: 16...255))"
@@ -25,7 +29,7 @@ final class OneHost {
       try TwoHosts.shell("ip netns add \(guest(number))")
       try connect(number)
     }
-    try writeFiles(named)
+    try writeFiles(named, devices)
   }
 
   private func connect(_ number: Int) throws {
@@ -47,6 +51,11 @@ final class OneHost {
 
   deinit {
     if let daemon { try? Self.signal(daemon, SIGKILL) }
+    if let broker = try? String(contentsOfFile: file("run/broker.lock"), encoding: .utf8),
+      let id = Int32(broker.trimmingCharacters(in: .whitespacesAndNewlines)), id > 1
+    {
+      kill(id, SIGTERM)
+    }
     _ = try? TwoHosts.shell("ip netns del \(host)")
     for number in 1...guests { _ = try? TwoHosts.shell("ip netns del \(guest(number))") }
     try? FileManager.default.removeItem(at: folder)
@@ -66,7 +75,7 @@ final class OneHost {
       """)
   }
 
-  private func writeFiles(_ named: String) throws {
+  private func writeFiles(_ named: String, _ devices: String?) throws {
     let model = """
       vpcs: [{id: v, vni: 7, cidrs: [10.0.0.0/16]}]
       subnets: [{id: s, vpc: v, cidrs: [10.0.0.0/24]}]
@@ -75,10 +84,12 @@ final class OneHost {
 
       """
     let hostFile = """
-      runtime: kernel
+      runtime: \(devices == nil ? "kernel" : "dpdk")
       guests: \(named)
+      \(devices.map { "devices: \($0)" } ?? "")
       workers: {count: \(workers)}
-      memory: {flows: 65536, nics: 16, buffersPerGuest: 256}
+      memory: {flows: 65536, nics: 16, buffersPerGuest: 256, hugepages: false, megabytes: 128}
+      metrics: 127.0.0.1:9101
       rules: [vpc.yaml]
       confine: \(isConfined)
       runDirectory: \(file("run"))
@@ -151,6 +162,15 @@ final class OneHost {
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
     let words = line?.split(separator: " ") ?? []
     return (open, words.count > 1 ? Int(words[1]) ?? 0 : 0)
+  }
+
+  /// A counter of a guest's port, nil without that port.
+  func portCounter(_ name: String, _ number: Int, _ labels: String = "") throws -> Int? {
+    let text = try TwoHosts.shell(
+      "ip netns exec \(host) curl -s -f -m 3 http://127.0.0.1:9101/metrics")
+    let start = "apus_port_\(name){port=\"eni-\(number)\"\(labels)} "
+    return text.split(separator: "\n").first { $0.hasPrefix(start) }
+      .flatMap { Int($0.dropFirst(start.count)) }
   }
 
   /// The process that opens ports for the daemon.
