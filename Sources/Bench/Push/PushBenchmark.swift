@@ -24,8 +24,8 @@ public struct PushBenchmark {
     case mapping
     /// One route among 100,000, beside a rule of a group of 1,000.
     case route
-    /// One entry of a prefix list of 1,000, which a rule of each of 100 groups of 1,000 names, and a
-    /// route; beside a rule of one of the groups.
+    /// One entry of a prefix list of 1,000, which a rule of each of 100 groups of 1,000 names, and
+    /// a route; beside a rule of one of the groups.
     case entry
     /// One rule among 100,000, and with every other push one mapping among 100,000 that moves.
     case mixed

@@ -7,8 +7,8 @@ extension RouteDraft {
     var lists: [ListRoute]
   }
 
-  /// Gives new routes their numbers. One that has the name of a route before keeps that one's; those
-  /// of names that went are retired.
+  /// Gives new routes their numbers. One that has the name of a route before keeps that one's;
+  /// those of names that went are retired.
   ///
   /// - Complexity: O(c log c) for c claims that were added or removed.
   func numbered(
