@@ -61,9 +61,7 @@ public final class CompiledTables: @unchecked Sendable {
     for part in groups + acls {
       for (number, name) in zip(part.numbers, part.names) { body(number, name) }
     }
-    for part in routeTables {
-      for (number, name) in zip(part.numbers, part.names) { body(number, name) }
-    }
+    for part in routeTables { part.forEachRule(body) }
   }
 
   /// Names by index of `tables.vpcs`, `subnets`, `groups`, `acls`, `gateways`, `peerings`.

@@ -125,6 +125,77 @@ struct FlatRules: Sendable, Equatable {
     pairs = merged
   }
 
+  /// Takes some pairs of a family out, and puts others in.
+  ///
+  /// - Parameters:
+  ///   - removed: ascending; all are there.
+  ///   - added: ascending; none is there.
+  /// - Complexity: O(n), but for a copy of the pairs O(c log n) for c of them.
+  mutating func replace(_ removed: [Pair], with added: [Pair], _ family: IPFamily) {
+    if removed.isEmpty && added.isEmpty { return }
+    let old = pairs(family)
+    var new: [Pair] = []
+    new.reserveCapacity(old.count + added.count)
+    var (gone, more, kept) = (removed[...], added[...], 0)
+    while let change = [gone.first, more.first].compactMap({ $0 }).min(by: <) {
+      let place = Self.first(notBelow: change, in: old)
+      new += old[kept..<place]
+      kept = place
+      if let first = gone.first, first == change {
+        kept += 1
+        gone = gone.dropFirst()
+      } else {
+        new.append(change)
+        more = more.dropFirst()
+      }
+    }
+    new += old[kept...]
+    if family == .v4 { v4 = new } else { v6 = new }
+  }
+
+  /// Where the first pair stands that is not before another.
+  static func first(notBelow pair: Pair, in pairs: [Pair]) -> Int {
+    var (low, high) = (0, pairs.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if pairs[middle] < pair { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  func contains(_ pair: Pair, _ family: IPFamily) -> Bool {
+    let pairs = pairs(family)
+    let place = Self.first(notBelow: pair, in: pairs)
+    return place < pairs.count && pairs[place] == pair
+  }
+
+  /// The rules whose prefixes hold all of a prefix, ascending.
+  ///
+  /// - Complexity: O(k log n), k rules or nested prefixes.
+  func rules(around prefix: Pair, _ family: IPFamily) -> [UInt32] {
+    let pairs = pairs(family)
+    var found: [UInt32] = []
+    var key = prefix
+    key.rule = .max
+    var end = Self.first(notBelow: key, in: pairs)
+    while end > 0 {
+      let pair = pairs[end - 1]
+      if pair.contains(prefix) {
+        found.append(pair.rule)
+        end -= 1
+        continue
+      }
+      // What is around both is no longer than what they share.
+      var shared = (pair.high ^ prefix.high).leadingZeroBitCount
+      if shared == 64 { shared += (pair.low ^ prefix.low).leadingZeroBitCount }
+      let mask = IPPrefix.mask(family: .v6, length: min(shared, Int(prefix.length)))
+      (key.high, key.low) = (prefix.high & mask.high, prefix.low & mask.low)
+      key.length = UInt32(min(shared, Int(prefix.length)))
+      end = Self.first(notBelow: key, in: pairs)
+    }
+    return Set(found).sorted()
+  }
+
   private static func sortedPairs(
     _ rules: [ClassifierRule], _ family: IPFamily, from start: Int
   ) -> [Pair] {

@@ -4,7 +4,7 @@ import Wire
 /// Builds the tries of a `PrefixTrieSet`, one after the other, into one image.
 struct PrefixTrieBuilder {
   private(set) var tries: [PrefixTrieRecord] = []
-  private(set) var nodes: [PrefixTrieNode] = []
+  var nodes: [PrefixTrieNode] = []
   private(set) var values: [UInt32] = []
   private(set) var direct: [UInt32] = []
 
@@ -104,7 +104,7 @@ struct PrefixTrieBuilder {
   typealias Entries = Slice<UnsafeBufferPointer<Entry>>
 
   /// A slot that longer entries divide, and where these end.
-  private struct Child {
+  struct Child {
     var slot: UInt32
     var start: Int
     var end: Int
@@ -145,7 +145,7 @@ struct PrefixTrieBuilder {
   }
 
   /// Fills a node for the six bits from `depth` on, and the nodes below it.
-  private mutating func fill(node: Int, _ entries: Entries, depth: Int, inherited: UInt32) {
+  mutating func fill(node: Int, _ entries: Entries, depth: Int, inherited: UInt32) {
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { slots in
       withUnsafeTemporaryAllocation(of: Child.self, capacity: 64) { children in
         slots.initialize(repeating: inherited)
@@ -175,7 +175,7 @@ struct PrefixTrieBuilder {
   /// Appends the value of each run of equal slots that are no children.
   ///
   /// - Returns: a bit for each slot where a run begins.
-  private mutating func appendLeaves(
+  mutating func appendLeaves(
     _ slots: UnsafeMutableBufferPointer<UInt32>, besides children: UInt64
   ) -> UInt64 {
     var leaves: UInt64 = 0
@@ -199,7 +199,7 @@ struct PrefixTrieBuilder {
   ///   - slots: filled with what the entries inherit; takes the value of each slot by the entries
   ///     that end here.
   ///   - divide: called for each slot that longer entries divide, in order.
-  private static func expand(
+  static func expand(
     _ entries: Entries, depth: Int, bits: Int, into slots: UnsafeMutableBufferPointer<UInt32>,
     _ divide: (Child) -> Void
   ) {

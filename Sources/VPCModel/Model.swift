@@ -241,12 +241,12 @@ public struct NetworkACLRule: Sendable, Equatable {
 public struct RouteTable: Sendable, Equatable {
   public var id: String
   public var vpc: String
-  public var routes: [Route]
+  public var routes: SharedList<Route>
 
-  public init(id: String, vpc: String, routes: [Route]) {
+  public init(id: String, vpc: String, routes: some Sequence<Route>) {
     self.id = id
     self.vpc = vpc
-    self.routes = routes
+    self.routes = SharedList(routes)
   }
 }
 

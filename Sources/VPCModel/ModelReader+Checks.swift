@@ -124,7 +124,12 @@ extension VPCModel {
     }
     for table in routeTables.indices {
       for route in routeTables[table].routes.indices {
-        resolve(&routeTables[table].routes[route].target, declarations)
+        var target = routeTables[table].routes[route].target
+        resolve(&target, declarations)
+        // Writing what is there already would end sharing it with the model before.
+        if target != routeTables[table].routes[route].target {
+          routeTables[table].routes[route].target = target
+        }
       }
     }
   }

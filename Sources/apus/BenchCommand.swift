@@ -41,6 +41,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Runs; the median, minimum and maximum are shown.")
   var runs = 5
 
+  @Option(help: "Changes that are pushed (default: rule, group, mapping, route and entry).")
+  var change: [PushBenchmark.Change] = []
+
   @Option(help: "Pushes a second, for `--seconds`: rules and mappings under load, and the memory.")
   var rate: Int?
 
@@ -61,6 +64,11 @@ struct BenchCommand: ParsableCommand {
       throw ValidationError(
         "the rate must be 1 to 1000, the seconds 1 to 86400, the phase 20 to 60000")
     }
+  }
+
+  private var changes: [PushBenchmark.Change] {
+    if !change.isEmpty { return change }
+    return rate == nil ? [.rule, .group, .mapping, .route, .entry] : [.mixed]
   }
 
   func run() throws {
@@ -90,7 +98,7 @@ struct BenchCommand: ParsableCommand {
       for result in try benchmark.run() { add(result) }
     }
     if chosen.contains(.push) {
-      for change in rate == nil ? [PushBenchmark.Change.rule, .group, .mapping, .route] : [.mixed] {
+      for change in changes {
         var benchmark = PushBenchmark()
         benchmark.change = change
         benchmark.rate = rate
@@ -113,3 +121,5 @@ struct BenchCommand: ParsableCommand {
     if json { print("[" + results.map(\.json).joined(separator: ",\n ") + "]") }
   }
 }
+
+extension PushBenchmark.Change: ExpressibleByArgument {}

@@ -88,12 +88,13 @@ public struct MemoryBenchmark {
 
   private static func withRoutes(_ model: VPCModel) -> VPCModel {
     var model = model
-    model.routeTables[0].routes = (0..<routes).map { index in
-      Route(
-        destination: .cidr(
-          IPPrefix(IPAddress(v4: 0x2000_0000 + UInt32(index) << 9), length: 24)),
-        target: .blackhole)
-    }
+    model.routeTables[0].routes = SharedList(
+      (0..<routes).map { index in
+        Route(
+          destination: .cidr(
+            IPPrefix(IPAddress(v4: 0x2000_0000 + UInt32(index) << 9), length: 24)),
+          target: .blackhole)
+      })
     return model
   }
 

@@ -24,6 +24,9 @@ public struct PushBenchmark {
     case mapping
     /// One route among 100,000, beside a rule of a group of 1,000.
     case route
+    /// One entry of a prefix list of 1,000, which a rule of each of 100 groups of 1,000 names, and
+    /// a route; beside a rule of one of the groups.
+    case entry
     /// One rule among 100,000, and with every other push one mapping among 100,000 that moves.
     case mixed
   }
@@ -262,7 +265,7 @@ struct PushModel {
       Mapping(
         vpc: "vpc", address: PushPorts.probeDestination, host: IPAddress(v4: 0xC000_0210),
         mac: MACAddress(0x0200_0002_0000)))
-    let groups = kind == .rule || kind == .mixed ? 100 : 1
+    let groups = [.rule, .mixed, .entry].contains(kind) ? 100 : 1
     let rules = kind == .group ? 100_000 : 1_000
     for group in 0..<groups {
       let id = "many-\(group)"
@@ -271,8 +274,10 @@ struct PushModel {
           id: id, vpc: "vpc", ingress: [], egress: (0..<rules).map { Self.rule(id, $0, 0) }))
     }
     model.networkInterfaces[0].securityGroups.append("many-0")
+    if kind == .entry { nameList() }
     if kind == .route {
-      model.routeTables[0].routes = (0..<100_000).map { Self.route($0, isChanged: false) }
+      model.routeTables[0].routes = SharedList(
+        (0..<100_000).map { Self.route($0, isChanged: false) })
     }
     if kind == .mapping || kind == .mixed {
       for index in 0..<(kind == .mixed ? 100_000 : 1_000_000) {
@@ -303,6 +308,20 @@ struct PushModel {
       destination: .cidr(IPPrefix(address, length: isChanged ? 25 : 24)), target: .blackhole)
   }
 
+  /// A prefix list that each of the many groups and a route name.
+  private mutating func nameList() {
+    model.prefixLists = [PrefixList(id: "pl", entries: (0..<1_000).map { Self.entry($0, 0) })]
+    for group in 1..<model.securityGroups.count {
+      model.securityGroups[group].egress[0].peers = [.prefixList("pl")]
+    }
+    model.routeTables[0].routes = [Route(destination: .prefixList("pl"), target: .blackhole)]
+  }
+
+  /// An entry for addresses that no frame is sent to.
+  private static func entry(_ index: Int, _ number: Int) -> IPPrefix {
+    IPPrefix(IPAddress(v4: 0x3000_0000 + UInt32(index) << 12 + UInt32(number % 8) << 8), length: 24)
+  }
+
   /// Lets probes to another port pass, and changes what the benchmark is about.
   mutating func change(_ number: Int) {
     if kind == .group {
@@ -317,6 +336,10 @@ struct PushModel {
     if kind == .route {
       let index = number * 37 % model.routeTables[0].routes.count
       model.routeTables[0].routes[index] = Self.route(index, isChanged: true)
+    }
+    if kind == .entry {
+      let index = number * 37 % model.prefixLists[0].entries.count
+      model.prefixLists[0].entries[index] = Self.entry(index, number)
     }
     if kind == .mixed && number % 2 == 0 {
       let mapping = model.mappings.remove(at: 1 + number * 37 % (model.mappings.count - 1))

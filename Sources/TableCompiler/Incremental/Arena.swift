@@ -46,6 +46,22 @@ final class Arena<Element: BitwiseCopyable & Sendable>: Sendable {
     if !range.isEmpty { free.withLock { $0.give(back: range) } }
   }
 
+  /// Calls with the memory of a range that nobody reads yet.
+  fileprivate func change<Result>(
+    _ range: Range<Int>, _ body: (UnsafeMutableBufferPointer<Element>) -> Result
+  ) -> Result {
+    precondition(range.upperBound <= memory.count)
+    return body(
+      UnsafeMutableBufferPointer(
+        start: memory.uncheckedPointer(range.lowerBound), count: range.count))
+  }
+
+  fileprivate func copy(_ range: Range<Int>, to start: Int) {
+    precondition(range.upperBound <= memory.count && start + range.count <= memory.count)
+    memory.uncheckedPointer(start).update(
+      from: memory.uncheckedPointer(range.lowerBound), count: range.count)
+  }
+
   fileprivate func write(_ records: [Element], at start: Int) {
     records.withUnsafeBufferPointer { source in
       guard let base = source.baseAddress, start + source.count <= memory.count else { return }
@@ -121,6 +137,16 @@ final class Stored<Element: BitwiseCopyable & Sendable>: Sendable {
     precondition(records.count == count)
     arena.write(records, at: start)
   }
+
+  /// Calls with the range's memory, before anybody reads it; it holds what was there before.
+  func change<Result>(_ body: (UnsafeMutableBufferPointer<Element>) -> Result) -> Result {
+    arena.change(start..<start + count, body)
+  }
+
+  /// Copies records of the same arena, before anybody reads the range.
+  ///
+  /// - Parameter first: the index of the first one.
+  func copy(from first: Int) { arena.copy(first..<first + count, to: start) }
 
   var range: TableRange { TableRange(start: UInt32(start), count: UInt32(count)) }
   var byteCount: Int { count * MemoryLayout<Element>.stride }

@@ -30,8 +30,17 @@ struct PartDrafts {
     var knownGroups = PartLookup(previous?.groups ?? []) { $0.source.id }
     for (index, group) in model.securityGroups.enumerated() {
       let known = knownGroups.find(group.id, at: index)
-      if let known, known.isOf(group), try peers.areUnchanged(known) {
-        add(known, to: \.groups)
+      let same = known.flatMap { $0.isOf(group) ? $0 : nil }
+      if let same, !peers.haveChanged(of: same) {
+        add(same, to: \.groups)
+      } else if let same, let arenas = previous?.arenas,
+        var patch = RulePatch(same, group, peers.changes(of: same))
+      {
+        if let patches = try patch.classifiers(in: arenas) {
+          add(RulePart(patch, patches), to: \.groups)
+        } else {
+          add(try RuleDraft(patch), to: \.groups)
+        }
       } else {
         let peers = try peers.peers(of: group, after: known)
         add(try RuleDraft(group, peers: peers, after: known), to: \.groups)
@@ -113,17 +122,18 @@ struct PartDrafts {
   private mutating func add(
     _ table: RouteTable?, _ vpc: VPC, _ known: RoutePart?, _ resolver: RouteResolver
   ) throws(TableCompilerError) {
-    let targets = try resolver.targets(of: table, in: vpc)
-    if let known, known.isOf(table), known.targets == targets {
+    if let known, table == nil, known.table == nil, known.targets.local == vpc.cidrs {
       routes.append(.same(known))
-      ruleCount += known.numbers.count
       return
     }
-    let id = table?.id ?? RoutePart.implicitID(vpc.id)
-    let draft = RouteDraft(table, targets, id: id, after: known)
-    routes.append(.new(draft))
-    ruleCount += draft.names.count
-    sizes = sizes + draft.sizes
+    let draft = try RouteDraft(table, vpc, after: known, resolver)
+    ruleCount += draft.ruleCount
+    if let known, draft.isSame(as: known) {
+      routes.append(.same(known))
+    } else {
+      routes.append(.new(draft))
+      sizes = sizes + draft.sizes
+    }
   }
 
   /// As `place`, of route tables.
@@ -141,9 +151,8 @@ struct PartDrafts {
       case .new(let draft):
         let old = leftover.find(draft.id, at: index)
         leftover.remove(draft.id, at: index)
-        let assigned = try numbers.assign(
-          draft.names, after: (old?.names ?? [], old?.numbers ?? []), generation: generation)
-        parts.append(try RoutePart(draft, numbers: assigned, in: arenas, after: old))
+        let numbered = try draft.numbered(after: old, &numbers, generation: generation)
+        parts.append(try RoutePart(draft, numbered, in: arenas, after: old))
       }
     }
     for part in leftover.rest { numbers.retire(part.numbers, generation: generation) }
@@ -189,25 +198,12 @@ struct RouteResolver {
   let names: ModelNames
   let interfaces: SlotTable<InterfaceKey>
 
-  /// - Complexity: O(routes).
-  func targets(of table: RouteTable?, in vpc: VPC) throws(TableCompilerError) -> RouteTargets {
-    var targets = RouteTargets()
-    targets.local = vpc.cidrs
-    let routes = table?.routes ?? []
-    var last: RouteTarget?
-    for index in routes.indices {
-      if case .prefixList(let id) = routes[index].destination, targets.lists[id] == nil {
-        targets.lists[id] = model.prefixLists[Int(try names.prefixLists[id])].entries
-      }
-      let target = routes[index].target
-      if target == last { continue }
-      last = target
-      if targets.records[target] == nil { targets.records[target] = try record(target) }
-    }
-    return targets
+  /// The prefixes of a prefix list.
+  func entries(of list: String) throws(TableCompilerError) -> [IPPrefix] {
+    model.prefixLists[Int(try names.prefixLists[list])].entries
   }
 
-  private func record(_ target: RouteTarget) throws(TableCompilerError) -> RouteRecord {
+  func record(_ target: RouteTarget) throws(TableCompilerError) -> RouteRecord {
     switch target {
     case .internetGateway(let id): return try record(.gateway, try names.gateways[id])
     case .peering(let id): return try record(.peering, try names.peerings[id])

@@ -7,6 +7,8 @@ struct PeerPrefixes: Sendable {
   private let members: [[IPPrefix]]
   private let lists: [[IPPrefix]]
   private let names: ModelNames
+  /// What of the generation before has other prefixes now, by `RulePeer.key`.
+  private var changes: [String: PeerChange] = [:]
 
   /// - Parameter previous: whose arrays are taken where they would be the same, so that comparing
   ///   them is quick.
@@ -21,6 +23,7 @@ struct PeerPrefixes: Sendable {
       previous.names.groups.names == names.groups.names
     {
       members = previous.members
+      noteLists(since: previous)
       return
     }
     var members = [[IPPrefix]](repeating: [], count: model.securityGroups.count)
@@ -29,6 +32,27 @@ struct PeerPrefixes: Sendable {
       for group in nic.securityGroups { members[Int(try names.groups[group])] += prefixes }
     }
     self.members = members
+    guard let previous else { return }
+    noteLists(since: previous)
+    for (id, before) in zip(previous.names.groups.names, previous.members) {
+      let now = (try? names.groups[id]).map { members[Int($0)] }
+      note(.securityGroup(id), from: before, to: now)
+    }
+  }
+
+  /// - Complexity: linear in the number of lists, and in the size of those that do not share their
+  ///   prefixes with the ones before.
+  private mutating func noteLists(since previous: PeerPrefixes) {
+    for (id, before) in zip(previous.names.prefixLists.names, previous.lists) {
+      let now = (try? names.prefixLists[id]).map { lists[Int($0)] }
+      note(.prefixList(id), from: before, to: now)
+    }
+  }
+
+  private mutating func note(_ peer: RulePeer, from before: [IPPrefix], to now: [IPPrefix]?) {
+    var change = PeerChange(from: before, to: now ?? [])
+    change.isGone = now == nil
+    if !change.isEmpty, let key = peer.key { changes[key] = change }
   }
 
   /// The prefixes of a prefix list.
@@ -72,18 +96,55 @@ struct PeerPrefixes: Sendable {
     }
   }
 
-  /// Whether a part's rules name the same prefixes as when it was made.
-  func areUnchanged(_ part: RulePart) throws(TableCompilerError) -> Bool {
-    for (peer, prefixes) in part.peers {
-      guard let current = current(peer), current == prefixes else { return false }
+  /// What a part of the generation before names and has other prefixes now.
+  func changes(of part: RulePart) -> [String: PeerChange] {
+    if changes.isEmpty { return [:] }
+    var found: [String: PeerChange] = [:]
+    for key in part.peers.keys {
+      if let change = changes[key] { found[key] = change }
     }
-    return true
+    return found
   }
 
-  private func current(_ key: String) -> [IPPrefix]? {
-    let id = key.split(separator: " ", maxSplits: 1)
-    guard id.count == 2 else { return nil }
-    let name = String(id[1])
-    return try? prefixes(id[0] == "group" ? .securityGroup(name) : .prefixList(name))
+  /// Whether a part of the generation before names what has other prefixes now.
+  func haveChanged(of part: RulePart) -> Bool {
+    !changes.isEmpty && part.peers.keys.contains { changes[$0] != nil }
   }
+}
+
+/// How the prefixes behind a name differ from what they were.
+struct PeerChange: Sendable {
+  private(set) var removed: [IPPrefix] = []
+  private(set) var added: [IPPrefix] = []
+  /// What they are now.
+  let prefixes: [IPPrefix]
+  /// Whether nothing has the name any more.
+  var isGone = false
+
+  /// - Complexity: O(n) for n prefixes; constant when both are the same array.
+  init(from before: [IPPrefix], to after: [IPPrefix]) {
+    prefixes = after
+    let range = ChangedRange(before, after)
+    if range.isEmpty { return }
+    let (old, new) = (before[range.old], after[range.new])
+    if max(old.count, new.count) <= 8 {
+      // One that is in the list twice is still there when one of the two went.
+      removed = old.filter { !after.contains($0) }
+      added = new.filter { !before.contains($0) }
+    } else {
+      let (all, known) = (Set(after), Set(before))
+      removed = old.filter { !all.contains($0) }
+      added = new.filter { !known.contains($0) }
+    }
+    removed = Self.once(removed)
+    added = Self.once(added)
+  }
+
+  private static func once(_ prefixes: [IPPrefix]) -> [IPPrefix] {
+    var seen: Set<IPPrefix> = []
+    return prefixes.count < 2 ? prefixes : prefixes.filter { seen.insert($0).inserted }
+  }
+
+  /// Whether the prefixes are the same, perhaps in another order.
+  var isEmpty: Bool { removed.isEmpty && added.isEmpty && !isGone }
 }

@@ -13,6 +13,8 @@ struct RuleDraft {
   private(set) var tries = PrefixTrieBuilder()
   private(set) var ingress = FlatRules()
   private(set) var egress = FlatRules()
+  /// Which rules name what, where it is known.
+  private(set) var naming: RuleNaming?
 
   /// - Parameters:
   ///   - peers: the prefixes of what the rules name, by `RulePeer.key`.
@@ -34,6 +36,15 @@ struct RuleDraft {
     names = Self.names(group, changed, before, known?.names ?? [])
     ingress = flat(group.ingress, after: before.ingress, changed.0, known?.ingress, others)
     egress = flat(group.egress, after: before.egress, changed.1, known?.egress, others)
+    try addClassifiers()
+  }
+
+  /// A group whose rules are the same, with classifiers that are made anew.
+  init(_ patch: RulePatch) throws(TableCompilerError) {
+    source = .group(patch.group)
+    peers = patch.peers
+    names = patch.known.names
+    (ingress, egress, naming) = (patch.ingress, patch.egress, patch.naming)
     try addClassifiers()
   }
 

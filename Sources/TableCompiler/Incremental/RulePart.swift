@@ -30,8 +30,11 @@ final class RulePart: Sendable {
   /// What the classifiers were built from, for the next generation.
   let ingress: FlatRules
   let egress: FlatRules
+  /// Which rules name what, as soon as that was asked for.
+  let naming: RuleNaming?
 
-  private let image: ClassifierImage
+  let image: ClassifierImage
+  let patches: ClassifierPatches
 
   /// - Parameters:
   ///   - draft: the rules, with classifiers that name them by their places.
@@ -44,6 +47,8 @@ final class RulePart: Sendable {
     self.numbers = numbers
     ingress = draft.ingress
     egress = draft.egress
+    naming = draft.naming
+    patches = ClassifierPatches()
     image = try ClassifierImage(draft.classifiers, draft.tries, numbers: numbers, in: arenas)
     var indices = draft.indices
     indices.ingressV4 = image.index(indices.ingressV4)
@@ -53,7 +58,22 @@ final class RulePart: Sendable {
     self.indices = indices
   }
 
-  var byteCount: Int { image.byteCount }
+  /// The part of a generation before, of whose rules some name other prefixes now.
+  init(_ patch: RulePatch, _ patches: ClassifierPatches) {
+    source = .group(patch.group)
+    peers = patch.peers
+    indices = patch.indices
+    openBits = patch.known.openBits
+    names = patch.known.names
+    numbers = patch.known.numbers
+    ingress = patch.ingress
+    egress = patch.egress
+    naming = patch.naming
+    image = patch.known.image
+    self.patches = patches
+  }
+
+  var byteCount: Int { image.byteCount + patches.byteCount }
 
   /// Whether the part is that of a group, as far as its own rules go.
   func isOf(_ group: SecurityGroup) -> Bool {

@@ -50,6 +50,9 @@ struct TrieImage: Sendable {
     trie == .none ? .none : trie + UInt32(tries.start)
   }
 
+  /// Without direct tables.
+  var nodeBytes: Int { nodes.byteCount + values.byteCount }
+
   var byteCount: Int {
     tries.byteCount + nodes.byteCount + values.byteCount + direct.byteCount
   }
