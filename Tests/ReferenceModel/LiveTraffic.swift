@@ -91,6 +91,21 @@ public struct LiveTraffic {
     return parsed.segmentHeaders.map { parsed.length - $0 }
   }
 
+  /// Who seems to have sent the fragment that a tunnel packet carries; nil of all other frames.
+  public static func tunnelledFragmentSource(_ frame: [UInt8]) -> IPAddress? {
+    let octets = Octets(bytes: frame, originalLength: frame.count)
+    guard
+      case .ip(let outer) = Frame(linkType: 1, octets: octets, tags: 0, isLive: true).content,
+      outer.protocolNumber == ProtocolNumber.udp, let ports = outer.ports,
+      case .header(let header) = parseTunnel(
+        port: ports.destination, outer.transport(from: 8)),
+      case .ip(let inner) = Frame(
+        linkType: 1, octets: header.inner, tags: 0, isLive: true
+      ).content, inner.fragment != nil
+    else { return nil }
+    return inner.source
+  }
+
   /// Whether all headers before the transport header let its checksum be completed later: an
   /// authentication header covers it, and a fragment header says that it was cut.
   private static func allowsChange(_ packet: [UInt8], until end: Int) -> Bool {

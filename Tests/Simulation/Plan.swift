@@ -35,6 +35,8 @@ struct PlanComposer {
   private var frames = 0
   private var model: VPCModel
   private var detached: [String] = []
+  /// Addresses that network interfaces have or had.
+  private var owned: Set<IPAddress> = []
 
   init(seed: UInt64) {
     self.seed = seed
@@ -122,6 +124,7 @@ struct PlanComposer {
     if from != nil && random.one(in: 60) {
       from = random.pick(model.networkInterfaces.map(\.id) + [""], else: "")
     }
+    if from == nil && workers > 1 && isBorrowed(frame) { return }
     frames += 1
     if let from, !from.isEmpty, let size = segmentSize(frame) {
       steps.append(.superFrame(frame, from: from, worker: worker, segmentSize: size))
@@ -129,6 +132,14 @@ struct PlanComposer {
     }
     steps.append(
       .frame(frame, from: from, worker: worker, isPartial: random.one(in: 6)))
+  }
+
+  /// A fragment from the underlay in the name of an interface of this host. Who owns a datagram is
+  /// remembered by where it came in, so one that comes in by two ways has two owners, and the rest
+  /// of it is an orphan at the second.
+  private mutating func isBorrowed(_ frame: [UInt8]) -> Bool {
+    owned.formUnion(model.networkInterfaces.flatMap(\.addresses))
+    return LiveTraffic.tunnelledFragmentSource(frame).map(owned.contains) ?? false
   }
 
   /// How a guest's driver has a frame cut, if it does: most of those that are too big, a few others.
