@@ -96,17 +96,26 @@ extension Worker {
   ///
   /// Of SCTP, whose connections have no ports, only rules for all ports are asked.
   ///
-  /// - Parameter counts: by the number of the NIC.
+  /// - Parameters:
+  ///   - doubtful: a bit for each rule whose connections are asked about; those of other rules are
+  ///     allowed. With a count of 0 all are asked about.
+  ///   - counts: by the number of the NIC.
   /// - Complexity: O(128) lookups of groups.
   @_noLocks
   public mutating func countRefusedFlows(
-    _ cursor: inout UInt32, by tables: borrowing RuleTables, now: UInt64,
-    into counts: WorkerMemory<UInt64>
+    _ cursor: inout UInt32, by tables: borrowing RuleTables, doubtful: WorkerMemory<UInt64>,
+    now: UInt64, into counts: WorkerMemory<UInt64>
   ) {
     let end = min(Int(cursor) &+ Self.inspectionStep, Int(flows.highWater))
     while Int(cursor) < end {
       let record = cursor
       cursor &+= 1
+      let rule = flows.entries[record].rule
+      if doubtful.count > 0
+        && (Int(rule >> 6) >= doubtful.count || doubtful[rule >> 6] >> UInt64(rule & 63) & 1 == 0)
+      {
+        continue
+      }
       if !isAlive(record, now: now) { continue }
       let nic = flows.entries[record].nic
       let isKnown = Int(nic) < tables.nics.count && tables.nics[nic].isPresent

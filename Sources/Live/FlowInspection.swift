@@ -13,6 +13,8 @@ public struct FlowInspection: ~Copyable {
   let records: WorkerMemory<FlowRecord>
   /// Refused connections by NIC.
   let refused: WorkerMemory<UInt64>
+  /// Rules whose connections are asked about; none for those of all.
+  let doubtful: WorkerMemory<UInt64>
   /// The tables that are asked; nil for a list.
   let tables: UnsafePointer<LiveTables>?
   /// Zero until the worker is done.
@@ -28,6 +30,7 @@ public struct FlowInspection: ~Copyable {
     self.wanted = wanted
     records = WorkerMemory(count: limit)
     refused = WorkerMemory(count: 0)
+    doubtful = WorkerMemory(count: 0)
     // SAFETY: nothing is led to.
     unsafe tables = nil
     progress = SharedMemory(lines: 1)
@@ -35,11 +38,17 @@ public struct FlowInspection: ~Copyable {
 
   /// Asks how many connections other tables would refuse.
   ///
-  /// - Parameter tables: stay until the worker is done.
-  @unsafe public init(refusedBy tables: UnsafePointer<LiveTables>, nicCapacity: Int) {
+  /// - Parameters:
+  ///   - tables: stay until the worker is done.
+  ///   - doubtful: a bit for each rule whose connections may be refused; nil for all connections.
+  @unsafe public init(
+    refusedBy tables: UnsafePointer<LiveTables>, doubtful rules: [UInt64]?, nicCapacity: Int
+  ) {
     wanted = FlowFilter()
     records = WorkerMemory(count: 0)
     refused = WorkerMemory(count: nicCapacity)
+    doubtful = WorkerMemory(count: rules?.count ?? 0)
+    for (word, bits) in (rules ?? []).enumerated() { doubtful[word] = bits }
     unsafe self.tables = unsafe tables
     progress = SharedMemory(lines: 1)
   }
@@ -47,6 +56,7 @@ public struct FlowInspection: ~Copyable {
   deinit {
     records.deallocate()
     refused.deallocate()
+    doubtful.deallocate()
     progress.deallocate()
   }
 
@@ -59,7 +69,8 @@ public struct FlowInspection: ~Copyable {
   @usableFromInline mutating func advance(_ engine: inout Worker, now: UInt64) {
     // SAFETY: whoever asked keeps the tables.
     if let tables = unsafe tables {
-      unsafe engine.countRefusedFlows(&cursor, by: tables.pointee.rules, now: now, into: refused)
+      unsafe engine.countRefusedFlows(
+        &cursor, by: tables.pointee.rules, doubtful: doubtful, now: now, into: refused)
     } else {
       engine.listFlows(&cursor, matching: wanted, now: now, into: records, count: &count)
     }

@@ -3,10 +3,10 @@ import CDataplane
 /// Zeroed memory that threads share, in lines of 128 bytes.
 ///
 /// Two cache lines a line, because the processor fetches them in pairs: words that different
-/// threads write stand in lines of their own. Pages come when they are touched.
+/// threads write stand in lines of their own.
 @frozen @safe
 public struct SharedMemory: @unchecked Sendable {
-  /// The first byte, at the start of a page.
+  /// The first byte, at the start of a line.
   public let base: UnsafeMutableRawPointer
   public let byteCount: Int
 
@@ -37,7 +37,7 @@ public struct SharedMemory: @unchecked Sendable {
   @inlinable @inline(__always)
   public func word(_ index: Int) -> AtomicWord {
     precondition(UInt(bitPattern: index) < UInt(bitPattern: byteCount / 8))
-    // SAFETY: the index was checked, and pages are aligned.
+    // SAFETY: the index was checked, and lines are aligned.
     return unsafe AtomicWord(at: base.assumingMemoryBound(to: UInt64.self) + index)
   }
 

@@ -98,6 +98,24 @@ public final class CompiledTables: @unchecked Sendable {
     topology === other.topology && groups.elementsEqual(other.groups) { $0 === $1 }
   }
 
+  /// The rules of groups that are not the same as in the tables before, a bit for each number of
+  /// those: only a connection that one of them, or none, allowed may be refused now.
+  ///
+  /// - Returns: nil when interfaces or their groups have changed, so that nothing is certain.
+  public func rulesInDoubt(since previous: CompiledTables) -> [UInt64]? {
+    guard topology === previous.topology, groups.count == previous.groups.count else { return nil }
+    var bits = [UInt64](repeating: 0, count: Int(previous.numbers.end) / 64 + 1)
+    for (part, old) in zip(groups, previous.groups) where part !== old {
+      for number in old.numbers { bits[Int(number) / 64] |= 1 << UInt64(number % 64) }
+    }
+    // Connections may still name rules that went earlier.
+    for word in 0..<min(bits.count, tables.retiredRules.count) {
+      bits[word] |= tables.retiredRules[word]
+    }
+    bits[0] |= 1
+    return bits
+  }
+
   /// Whether tunnel endpoints are the same as in other tables, number by number.
   public func hasEndpoints(of other: CompiledTables) -> Bool {
     locations.endpoints === other.locations.endpoints

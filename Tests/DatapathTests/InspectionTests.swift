@@ -94,15 +94,27 @@ import Wire
     var engine = try Self.engine()
     var conversation = Conversation()
     _ = conversation.open(&engine)
-    func refused(_ model: VPCModel) throws -> [UInt64] {
-      let next = try TableCompiler.compile(model, generation: 2)
+    func counts(_ next: CompiledTables, doubtful rules: [UInt64]?) -> [UInt64] {
       let counts = WorkerMemory<UInt64>(count: 4)
-      defer { counts.deallocate() }
+      let doubtful = WorkerMemory<UInt64>(count: rules?.count ?? 0)
+      defer {
+        counts.deallocate()
+        doubtful.deallocate()
+      }
+      for (word, bits) in (rules ?? []).enumerated() { doubtful[word] = bits }
       var cursor: UInt32 = 0
       while cursor != .none {
-        engine.worker.countRefusedFlows(&cursor, by: next.tables, now: engine.now, into: counts)
+        engine.worker.countRefusedFlows(
+          &cursor, by: next.tables, doubtful: doubtful, now: engine.now, into: counts)
       }
       return [counts[0], counts[1]]
+    }
+    func refused(_ model: VPCModel) throws -> [UInt64] {
+      let next = try TableCompiler.compile(
+        model, CompileRequest(generation: 2, previous: engine.compiled))
+      let all = counts(next, doubtful: nil)
+      #expect(counts(next, doubtful: next.rulesInDoubt(since: engine.compiled)) == all)
+      return all
     }
     #expect(try refused(Engine.model()) == [0, 0])
     var withoutUDP = Engine.model()
@@ -114,5 +126,36 @@ import Wire
     var withoutNIC = Engine.model()
     withoutNIC.networkInterfaces.removeLast()
     #expect(try refused(withoutNIC) == [0, 1])
+  }
+
+  @Test func `only connections of rules that changed are in doubt`() throws {
+    var before = Engine.model()
+    var other = before.securityGroups[0]
+    other.id = "other"
+    other.egress = []
+    for index in other.ingress.indices { other.ingress[index].id = "other-\(index)" }
+    before.securityGroups.append(other)
+    let engine = try Engine(before)
+    func doubtful(_ change: (inout VPCModel) -> Void) throws -> Set<String>? {
+      var model = before
+      change(&model)
+      let next = try TableCompiler.compile(
+        model, CompileRequest(generation: 2, previous: engine.compiled))
+      guard let bits = next.rulesInDoubt(since: engine.compiled) else { return nil }
+      // A connection that no rule is known of is always one of them.
+      #expect(bits[0] & 1 == 1)
+      var names: Set<String> = []
+      engine.compiled.forEachRule { number, name in
+        if bits[Int(number) / 64] >> UInt64(number % 64) & 1 == 1 { names.insert(name) }
+      }
+      return names
+    }
+    #expect(try doubtful { _ in } == [])
+    #expect(try doubtful { $0.securityGroups[1].ingress.removeLast() } == ["other-0", "other-1"])
+    #expect(
+      try doubtful { $0.securityGroups[0].ingress.removeLast() }
+        == ["http", "dns", "tcp-out", "udp-out"])
+    #expect(try doubtful { $0.networkInterfaces.removeLast() } == nil)
+    #expect(try doubtful { $0.networkInterfaces[0].securityGroups.removeAll() } == nil)
   }
 }

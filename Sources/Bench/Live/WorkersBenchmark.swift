@@ -19,66 +19,68 @@ public struct WorkersBenchmark {
   }
 
   public var flows = 10_000
-  public var milliseconds = 500
   public var runs = 5
+  /// Turns of each in a run.
+  public var turns = 25
+  public var milliseconds = 20
   public var spread = Spread.owned
 
   public init() {}
 
   /// Measures million packets a second of one worker and of `count`.
   ///
+  /// Both stand there all the time and take turns, as the speed of a machine that others use too
+  /// changes within a second: a run's ratio is the median of those of neighbouring turns.
+  ///
   /// - Throws: `TableCompilerError` when the model cannot be compiled, which is a defect.
   public func run(count: Int) throws(TableCompilerError) -> [BenchmarkResult] {
-    var single: [Double] = []
-    var several: [Double] = []
+    let setups = [try start(workers: 1), try start(workers: count)]
+    defer { for setup in setups { setup.end() } }
+    // Every flow is met many times while it warms up.
+    for setup in setups { _ = setup.turn(microseconds: 300_000) }
+    var rates: [[Double]] = [[], []]
+    var ratios: [Double] = []
     for _ in 0..<runs {
-      single.append(try measure(workers: 1))
-      several.append(try measure(workers: count))
+      var measured: [[Double]] = [[], []]
+      for turn in 0..<turns {
+        for index in turn % 2 == 0 ? [0, 1] : [1, 0] {
+          measured[index].append(setups[index].turn(microseconds: UInt32(milliseconds) * 1_000))
+        }
+      }
+      for index in 0..<2 { rates[index].append(Self.median(measured[index])) }
+      ratios.append(Self.median(zip(measured[1], measured[0]).map { $0 / $1 }))
     }
-    let parameters = [("flows", "\(flows)"), ("frames", spread.rawValue)]
-    let ratios = zip(several, single).map { $0 / $1 }
-    return [
+    let parameters = [("flows", "\(flows)"), ("frames", spread.rawValue), ("turns", "\(turns)")]
+    let results = [(1, rates[0]), (count, rates[1])].map { workers, samples in
       BenchmarkResult(
-        name: "workers", unit: "Mpps", samples: single,
-        parameters: [("workers", "1")] + parameters),
-      BenchmarkResult(
-        name: "workers", unit: "Mpps", samples: several,
-        parameters: [("workers", "\(count)")] + parameters),
+        name: "workers", unit: "Mpps", samples: samples,
+        parameters: [("workers", "\(workers)")] + parameters)
+    }
+    return results + [
       BenchmarkResult(
         name: "workers", unit: "times one", samples: ratios,
-        parameters: [("workers", "\(count)")] + parameters),
+        parameters: [("workers", "\(count)")] + parameters)
     ]
   }
 
-  private func measure(workers: Int) throws(TableCompilerError) -> Double {
+  private static func median(_ samples: [Double]) -> Double { samples.sorted()[samples.count / 2] }
+
+  /// Starts workers that wait for their turn.
+  private func start(workers: Int) throws(TableCompilerError) -> WorkersSetup {
     let bench = try LiveBenchmark(workers: workers)
-    let counters = UnsafeMutablePointer<UInt64>.allocate(capacity: workers * 8)
-    counters.initialize(repeating: 0, count: workers * 8)
-    defer { counters.deallocate() }
     let owners = owners(bench)
-    let sent = SentCounters(words: counters)
+    let memories = (0..<workers).map { _ in GeneratorMemory() }
     let flows = flows
-    let spread = spread
     let threads = (0..<workers).map { index in
       let own = spread == .owned ? owners[index] : (0..<UInt32(flows)).map { $0 }
       return LiveBenchmark.thread(processor: index) {
-        let ports = GeneratorPorts(
-          flows: own, seed: UInt64(index) + 7, sent: sent.words + index * 8)
+        let ports = GeneratorPorts(flows: own, seed: UInt64(index) + 7, memory: memories[index])
         var worker = LiveWorker(
           index: index, io: ports, engine: bench.engine(index, flows: flows), shared: bench.shared)
         worker.run()
       }
     }
-    // Every flow is met many times while it warms up.
-    usleep(300_000)
-    let before = sent.total(workers)
-    let began = apus_monotonic_time()
-    usleep(UInt32(milliseconds) * 1_000)
-    let packets = sent.total(workers) - before
-    let nanoseconds = apus_monotonic_time() - began
-    bench.shared.stop()
-    for thread in threads { pthread_join(thread, nil) }
-    return Double(packets) * 1_000 / Double(nanoseconds)
+    return WorkersSetup(bench: bench, memories: memories, threads: threads)
   }
 
   /// The flows of each worker, found by asking an engine.
@@ -106,11 +108,35 @@ public struct WorkersBenchmark {
   }
 }
 
-/// Words that workers count up, each on a line of its own.
-private struct SentCounters: @unchecked Sendable {
-  let words: UnsafeMutablePointer<UInt64>
+/// Workers on a processor each, which make and judge frames only when it is their turn.
+private struct WorkersSetup {
+  let bench: LiveBenchmark
+  let memories: [GeneratorMemory]
+  let threads: [pthread_t]
 
-  func total(_ workers: Int) -> UInt64 {
-    (0..<workers).reduce(0) { $0 + apus_load_relaxed(words + $1 * 8) }
+  /// Million packets a second of a turn.
+  func turn(microseconds: UInt32) -> Double {
+    for memory in memories { apus_store_relaxed(memory.gate, 1) }
+    // Until caches hold these workers' tables again.
+    usleep(5_000)
+    let before = sent()
+    let began = apus_monotonic_time()
+    usleep(microseconds)
+    let packets = sent() - before
+    let nanoseconds = apus_monotonic_time() - began
+    for memory in memories { apus_store_relaxed(memory.gate, 0) }
+    // Frames under way are finished, and nobody polls any more.
+    usleep(1_000)
+    return Double(packets) * 1_000 / Double(nanoseconds)
+  }
+
+  private func sent() -> UInt64 {
+    memories.reduce(0) { $0 + apus_load_relaxed($1.sent) }
+  }
+
+  func end() {
+    bench.shared.stop()
+    for thread in threads { pthread_join(thread, nil) }
+    for memory in memories { memory.deallocate() }
   }
 }

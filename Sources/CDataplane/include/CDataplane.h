@@ -63,7 +63,8 @@ static inline void apus_pause(void) { _mm_pause(); }
 
 // MARK: System calls.
 
-/// Zeroed anonymous memory that takes pages when it is touched; NULL when the system refuses.
+/// Zeroed memory, aligned to 128 bytes; NULL when the system refuses. From a megabyte on it takes
+/// pages only when it is touched.
 void *apus_map_memory(uint64_t bytes);
 
 /// Gives memory of `apus_map_memory` back.

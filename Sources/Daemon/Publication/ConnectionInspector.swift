@@ -32,8 +32,9 @@ final class ConnectionInspector: Sendable {
     by next: CompiledTables, current: CompiledTables, nicCapacity: Int
   ) async -> [String: Int]? {
     let tables = AskedTables(next)
+    let doubtful = next.rulesInDoubt(since: current)
     let questions = Questions(workers: shared.workers) {
-      FlowInspection(refusedBy: tables.address, nicCapacity: nicCapacity)
+      FlowInspection(refusedBy: tables.address, doubtful: doubtful, nicCapacity: nicCapacity)
     }
     guard await ask(questions) else {
       // A worker may still read the tables.
