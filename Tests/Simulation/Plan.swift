@@ -45,6 +45,7 @@ struct PlanComposer {
     workers = random.one(in: 2) ? 2 : 1
     if workers > 1 { traffic.removeSharedLimits() }
     model = traffic.model
+    owned = Set(model.networkInterfaces.flatMap(\.addresses))
   }
 
   mutating func compose(_ count: Int) -> Plan {
@@ -137,9 +138,8 @@ struct PlanComposer {
   /// A fragment from the underlay in the name of an interface of this host. Who owns a datagram is
   /// remembered by where it came in, so one that comes in by two ways has two owners, and the rest
   /// of it is an orphan at the second.
-  private mutating func isBorrowed(_ frame: [UInt8]) -> Bool {
-    owned.formUnion(model.networkInterfaces.flatMap(\.addresses))
-    return LiveTraffic.tunnelledFragmentSource(frame).map(owned.contains) ?? false
+  private func isBorrowed(_ frame: [UInt8]) -> Bool {
+    LiveTraffic.tunnelledFragmentSource(frame).map(owned.contains) ?? false
   }
 
   /// How a guest's driver has a frame cut, if it does: most of those that are too big, a few others.
@@ -191,6 +191,7 @@ struct PlanComposer {
       traffic.removeSharedLimits()
       model = traffic.model
     }
+    owned.formUnion(model.networkInterfaces.flatMap(\.addresses))
     steps.append(.push(model, cuts: random.one(in: 3), first: random.number(0...1)))
   }
 
