@@ -238,14 +238,14 @@ extension Worker {
     decision.action = .none
     decision.state = .none
     if context.headers.isICMPError,
-      let record = quotedConnection(
+      let about = quotedConnection(
         &packet, context.headers, publicAddress: context.publicAddress, direction, nic: nic,
         tables),
-      flows.entries[record].generation >= tables.cutGeneration
-        || groupStep(connection: record, ruleKey: 0, nic: nic, tables) != 0
+      flows.entries[about.record].generation >= tables.cutGeneration
+        || groupStep(connection: about.record, ruleKey: about.ruleKey, nic: nic, tables) != 0
     {
       decision.state = .related
-      decision.rule = flows.entries[record].rule
+      decision.rule = flows.entries[about.record].rule
       decision.needsGroups = false
       note(.related, UInt64(decision.rule))
     }

@@ -16,6 +16,8 @@ extension Worker {
     _ packet: inout Packet, _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex
   ) -> FragmentOutcome {
     note(.fragment, UInt64(headers.fragmentOffset), headers.moreFragments ? 1 : 0)
+    // The view by itself: while `fragments` is changed, nothing else of the worker is looked at.
+    let nics = nics
     let key = FragmentKey(headers, nic: nic, direction: direction)
     let offset = UInt32(headers.fragmentOffset)
     let length = headers.fragmentLength
@@ -58,6 +60,7 @@ extension Worker {
   private mutating func rememberDatagram(
     _ key: FragmentKey, now: UInt64, nic: TableIndex
   ) -> UInt32? {
+    let nics = nics
     if let fresh = fragments.insert(key, now: now, share: &nics[nic].fragments) { return fresh }
     if nics[nic].fragments.count >= FragmentTable.datagramsPerNIC { return nil }
     for _ in 0..<min(Self.fragmentOwnersPerStep, nics.count) {

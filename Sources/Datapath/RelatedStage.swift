@@ -5,11 +5,12 @@ import Wire
 // connection of the same NIC, the other way round, belongs to it.
 
 extension Worker {
-  /// The live connection that an ICMP error is about, or nil.
+  /// The live connection that an ICMP error is about, or nil; and the rule key of the packet that
+  /// began it, as far as the quote shows it.
   mutating func quotedConnection(
     _ packet: inout Packet, _ headers: borrowing Headers, publicAddress: TableIndex,
     _ direction: Direction, nic: TableIndex, _ tables: borrowing RuleTables
-  ) -> UInt32? {
+  ) -> (record: UInt32, ruleKey: UInt32)? {
     // SAFETY: the owner vouches for `length` bytes at `base`.
     // What stands behind the error's own end is padding, and quotes nothing.
     let end = min(Int(packet.length), Int(headers.networkOffset) &+ Int(headers.datagramLength))
@@ -24,7 +25,8 @@ extension Worker {
     guard let record = flows.lookup(key, hash: key.hash(seed: flows.seed)),
       flows.entries[record].deadline > packet.time
     else { return nil }
-    return record
+    let isAsBegun = flows.entries[record].flags.contains(.fromOutside) == (direction == .egress)
+    return (record, isAsBegun ? quote.headers.ruleKey : quote.headers.reversedRuleKey)
   }
 
   /// What came back through an internet gateway quotes the public address; the connection is one of

@@ -137,6 +137,8 @@ extension Worker {
       following.cursor &+= 1
       return
     }
+    // The view by itself, as in `fragmentStep`.
+    let nics = nics
     if fragments.forget(&nics[nic].fragments, atMost: Self.sweepStep) { return }
     following.cursor &+= 1
     nics[nic] = NICState()

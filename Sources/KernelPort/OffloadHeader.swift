@@ -25,8 +25,8 @@ package enum OffloadHeader {
 
   /// Takes over what a received frame's header says.
   ///
-  /// A checksum that is asked for at any other place than the plain packet's TCP or UDP header (the
-  /// guest's own tunnels, extension headers) is completed here and now.
+  /// A checksum that is asked for at any other place than the packet's TCP or UDP header (the guest's
+  /// own tunnels, what stands behind a fragment or authentication header) is completed here and now.
   ///
   /// - Returns: false for a frame that cannot be what its header says.
   package static func apply(_ header: cxdp_header, to packet: inout Packet) -> Bool {
@@ -95,13 +95,30 @@ package enum OffloadHeader {
       isIPv6 = false
     case 0x86DD:
       guard length >= 54, byte(packet, 14) >> 4 == 6 else { return nil }
-      offset = 54
-      next = byte(packet, 20)
+      guard let upper = skipExtensions(packet) else { return nil }
+      offset = upper.offset
+      next = upper.next
       isIPv6 = true
     default: return nil
     }
     guard next == 6 || next == 17, offset &+ (next == 6 ? 20 : 8) <= length else { return nil }
     return Transport(offset: offset, isIPv6: isIPv6, isTCP: next == 6)
+  }
+
+  /// What follows hop-by-hop, routing and destination options (RFC 8200 section 4), as many as the
+  /// parser walks; nil for more, or past the end.
+  ///
+  /// - Parameter packet: of IPv6, at least 54 bytes.
+  private static func skipExtensions(_ packet: borrowing Packet) -> (offset: Int, next: UInt8)? {
+    var next = byte(packet, 20)
+    var offset = 54
+    for _ in 0...8 {
+      guard next == 0 || next == 43 || next == 60 else { return (offset, next) }
+      guard offset &+ 8 <= Int(packet.length) else { return nil }
+      next = byte(packet, offset)
+      offset &+= (Int(byte(packet, offset &+ 1)) &+ 1) &* 8
+    }
+    return nil
   }
 
   /// Sums from `start` to the end, the field included, which holds the pseudo-header's sum.

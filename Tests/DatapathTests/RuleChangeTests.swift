@@ -139,6 +139,40 @@ import Wire
     #expect(unrelated == .drop(.sgIngress))
   }
 
+  /// Connections of SCTP and of other protocols do not hold what rules ask for; the quote does.
+  @Test(arguments: [true, false])
+  func `an ICMP error is related to a connection that cut leaves`(isSCTP: Bool) throws {
+    let number: UInt8 = isSCTP ? 132 : 47
+    var model = Engine.model()
+    model.securityGroups[0].egress.append(
+      SecurityGroupRule(
+        id: "out",
+        match: TrafficMatch(protocolNumber: number, ports: isSCTP ? [5_000...5_000] : []),
+        peers: [.cidr(Compose.prefix("198.51.100.0/24"))]))
+    func packet(_ isOut: Bool) -> [UInt8] {
+      let ports: [UInt8] = isOut ? [0x9C, 0x40, 0x13, 0x88] : [0x13, 0x88, 0x9C, 0x40]
+      return Compose.ipv4(
+        isOut ? "10.0.1.10" : "198.51.100.7", isOut ? "198.51.100.7" : "10.0.1.10",
+        protocol: number, ports + [UInt8](repeating: 0, count: 16))
+    }
+    func error(_ isOut: Bool) -> [UInt8] {
+      Compose.ipv4(
+        isOut ? "10.0.1.10" : "198.51.100.1", isOut ? "198.51.100.7" : "10.0.1.10", protocol: 1,
+        [3, 3, 0, 0, 0, 0, 0, 0] + packet(!isOut).prefix(28))
+    }
+    var engine = try Engine(model)
+    let first = engine.judge(packet(true))
+    #expect(first == .forward(.new, "out"))
+    try engine.change(to: model, cutsConnections: true)
+    let received = engine.judge(error(false), .captured)
+    let sent = engine.judge(error(true))
+    #expect(received == .forward(.related, "out") && sent == .forward(.related, "out"))
+    // Of a rule that is gone, nothing is left.
+    try engine.change(to: Engine.model(), cutsConnections: true)
+    let unrelated = engine.judge(error(false), .captured)
+    #expect(unrelated == .drop(.sgIngress))
+  }
+
   @Test func `untracked flows stop at once, also with keep`() throws {
     var model = Engine.model()
     let all = SecurityGroupRule(

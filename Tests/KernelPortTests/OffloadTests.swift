@@ -55,6 +55,39 @@ import Testing
     #expect(!Self.apply(Self.header(start: 0, offset: 2)).accepted, "in the Ethernet header")
   }
 
+  /// A TCP packet of IPv6 with destination options, which Linux segments as any other.
+  @Test func extensionHeadersArePassed() {
+    func apply(
+      _ header: cxdp_header, headers: [UInt8], length: Int = 2000
+    ) -> (accepted: Bool, isPartial: Bool, segmentSize: UInt16) {
+      var bytes = [UInt8](repeating: 0, count: length)
+      bytes.replaceSubrange(12..<15, with: [0x86, 0xDD, 0x60])
+      bytes[20] = headers[0]
+      for index in headers.indices where 54 + 8 * index < length {
+        bytes[54 + 8 * index] = index + 1 < headers.count ? headers[index + 1] : 6
+      }
+      // Their lengths are 0: 8 bytes each.
+      let place = 54 + 8 * headers.count
+      if place + 12 < length { bytes[place + 12] = 0x50 }
+      return bytes.withUnsafeMutableBytes { memory in
+        guard let base = memory.baseAddress else { return (false, false, 0) }
+        var packet = Packet(base: base, length: UInt32(length), headroom: 0)
+        let accepted = OffloadHeader.apply(header, to: &packet)
+        return (accepted, packet.flags.contains(.partialChecksum), packet.segmentSize)
+      }
+    }
+    let whole = apply(Self.header(gso: 4, size: 1400, start: 62), headers: [60])
+    #expect(whole.accepted && whole.isPartial && whole.segmentSize == 1400)
+    let two = apply(Self.header(start: 70), headers: [0, 60])
+    #expect(two.accepted && two.isPartial && two.segmentSize == 0)
+    // Past the end, too many, one that covers what is behind it, and another place.
+    #expect(!apply(Self.header(gso: 4, size: 1400, start: 62), headers: [60], length: 60).accepted)
+    let many = [UInt8](repeating: 60, count: 10)
+    #expect(!apply(Self.header(gso: 4, size: 1400, start: 134), headers: many).accepted)
+    #expect(!apply(Self.header(gso: 4, size: 1400, start: 62), headers: [51]).accepted)
+    #expect(!apply(Self.header(gso: 4, size: 1400, start: 54), headers: [60]).accepted)
+  }
+
   @Test func checksumElsewhereIsCompletedHere() {
     let done = Self.apply(length: 64, Self.header(start: 54, offset: 4))
     #expect(done.accepted && !done.isPartial)

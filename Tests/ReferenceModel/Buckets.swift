@@ -50,18 +50,22 @@ struct Buckets {
     ingress = limits.bandwidthIn.map { Bucket(rate: $0, depth: depth) }
   }
 
-  /// The first bucket that cannot pay for a packet of `bytes`; nil when all can.
-  func refusal(_ flow: Flow, bytes: Int, isNew: Bool, at now: UInt64) -> LimitRefusal? {
+  /// The first bucket that cannot pay for packets of `bytes` together; nil when all can.
+  func refusal(
+    _ flow: Flow, packets count: Int, bytes: Int, isNew: Bool, at now: UInt64
+  ) -> LimitRefusal? {
     if isNew, let connections, !connections.holds(1, at: now) { return .connectionRate }
-    if let packets, !packets.holds(1, at: now) { return .packets }
+    if let packets, !packets.holds(count, at: now) { return .packets }
     let bandwidth = flow == .egress ? egress : ingress
     if let bandwidth, !bandwidth.holds(bytes * 8, at: now) { return .bandwidth }
     return nil
   }
 
-  mutating func charge(_ flow: Flow, bytes: Int, isNew: Bool, at now: UInt64) {
+  mutating func charge(
+    _ flow: Flow, packets count: Int, bytes: Int, isNew: Bool, at now: UInt64
+  ) {
     if isNew { connections?.take(1, at: now) }
-    packets?.take(1, at: now)
+    packets?.take(count, at: now)
     if flow == .egress {
       egress?.take(bytes * 8, at: now)
     } else {

@@ -141,7 +141,7 @@ extension ParsedPacket {
     }
     guard octets.holds(transportOffset, 8) else { return false }
     switch (protocolNumber, family) {
-    case (ProtocolNumber.tcp, _), (ProtocolNumber.udp, _):
+    case (ProtocolNumber.tcp, _), (ProtocolNumber.udp, _), (ProtocolNumber.sctp, _):
       ports = (octets.u16(transportOffset), octets.u16(transportOffset + 2))
     case (ProtocolNumber.icmp, .v4), (ProtocolNumber.icmpv6, .v6):
       icmp = ICMPHeader(

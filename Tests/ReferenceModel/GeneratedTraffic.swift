@@ -15,6 +15,8 @@ extension Generator {
     var step = 0
     var window = 4_000
     var scale: UInt8?
+    /// Of IPv6, the headers before TCP.
+    var extensions: [(number: UInt8, bytes: [UInt8])] = []
   }
 
   mutating func port() -> Int { random.pick([443, 80, 85, 53, 1500, 22, 68, 8080, 40_000]) }
@@ -52,6 +54,11 @@ extension Generator {
     conversation.received = conversation.sequence.reversed()
     if random.one(in: 2) { conversation.scale = UInt8(random.number(0...9)) }
     conversation.window = random.pick([0, 500, 4_000, 65_535, 65_535, 65_535])
+    if lastsLong && source.family == .v6 && random.one(in: 6) {
+      let empty: [UInt8] = [0, 0, 1, 4, 0, 0, 0, 0]
+      conversation.extensions = [(number: 60, bytes: empty)]
+      if random.one(in: 2) { conversation.extensions.insert((number: 0, bytes: empty), at: 0) }
+    }
     // Picked up in the middle.
     if random.one(in: 6) { conversation.step = 3 }
     conversations.append(conversation)
@@ -83,6 +90,8 @@ extension Generator {
     case 8...10: tcp(&conversation, from: sender, flags: 17, payload: 0)
     default:
       var payload = random.pick([0, 0, 1, 100, 1_000, 1_400])
+      // More than fits a packet: the device shall cut it.
+      if lastsLong && random.one(in: 8) { payload = random.pick([2_900, 5_000, 9_000], else: 0) }
       let outstanding = conversation.sequence[sender] &- conversation.acknowledged[sender]
       if Int(outstanding) + payload > conversation.window && !random.one(in: 20) { payload = 0 }
       tcp(&conversation, from: sender, flags: payload == 0 ? 16 : 24, payload: payload)
@@ -119,6 +128,7 @@ extension Generator {
       source: conversation.ends[sender], destination: conversation.ends[receiver],
       protocolNumber: 6)
     fields.dontFragment = random.one(in: 2)
+    fields.extensions = conversation.extensions
     conversation.sequence[sender] &+= UInt32(payload) &+ (flags & 3 != 0 ? 1 : 0)
     conversation.received[receiver] = conversation.sequence[sender]
     if flags & 16 != 0 { conversation.acknowledged[receiver] = conversation.received[sender] }
@@ -192,6 +202,11 @@ extension Generator {
     var destination = quoted.source
     if random.one(in: 4) { source = address(source.family) }
     if random.one(in: 10) { destination = address(source.family) }
+    // To another address of who sent the packet that is quoted, who has no part in it.
+    if lastsLong, random.one(in: 8), let owner = nic(quoted.source) {
+      destination = random.pick(
+        owner.addresses.filter { $0.family == source.family }, else: destination)
+    }
     let type: UInt8 =
       isV4 ? random.pick([3, 11, 12, 5, 13], else: 3) : random.pick([1, 2, 3, 4, 150], else: 1)
     let length = random.pick([20, 27, 28, 48, 60, 100])

@@ -35,10 +35,13 @@ public struct Generator {
   var recent: [Traffic] = []
   /// Fragments that wait to be sent.
   var pending: [Traffic] = []
+  /// Who spoke to whom lately.
+  private var pairs: [(IPAddress, IPAddress)] = []
   var identifier: UInt32 = 1
   /// Most packets get the checksums that their senders owe; otherwise transport has none.
   var completesChecksums = false
-  /// Now and then more time passes than any timeout but that of established TCP.
+  /// As on a host that runs for long: now and then more time passes than any timeout but that of
+  /// established TCP, and who spoke once speaks again.
   var lastsLong = false
 
   /// An IP packet on its way between two addresses.
@@ -128,6 +131,18 @@ public struct Generator {
 
   /// Two addresses, one of which is a network interface's as a rule.
   mutating func pair() -> (IPAddress, IPAddress) {
+    if !lastsLong { return freshPair() }
+    if !pairs.isEmpty && random.one(in: 2) {
+      let known = pairs[random.number(0...pairs.count - 1)]
+      return random.one(in: 4) ? (known.1, known.0) : known
+    }
+    let fresh = freshPair()
+    pairs.append(fresh)
+    if pairs.count > 6 { pairs.removeFirst() }
+    return fresh
+  }
+
+  private mutating func freshPair() -> (IPAddress, IPAddress) {
     let family = family()
     let own = ownAddress(family)
     var other = address(family)

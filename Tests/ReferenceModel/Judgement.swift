@@ -58,7 +58,8 @@ extension ReferenceVPC {
     if packet.source == packet.destination { return drop(.spoofIP) }
     if nic.nic.sourceDestCheck && !nic.owns(packet.source) { return drop(.spoofIP) }
     // 5. Fragments.
-    let bytes = frame.headerLength + packet.length
+    let bytes: Int
+    (packetCount, bytes) = cost(of: packet, frame)
     var decision: Decision
     var firstKey: FragmentKey?
     switch memories[sender].fragments.judge(packet, .egress, at: now) {
@@ -142,6 +143,9 @@ extension ReferenceVPC {
     case .internetGateway: maximum = min(maximum, 1500)
     case .otherHost: break
     }
+    if segmentSize > 0, let headers = packet.segmentHeaders {
+      return min(packet.length, headers + segmentSize) > maximum
+    }
     let mayBeFragmented = packet.family == .v4 && !packet.dontFragment
     return packet.length > maximum && !mayBeFragmented
   }
@@ -206,7 +210,7 @@ extension ReferenceVPC {
     if let refusal = judgeAgain(packet, flow, index, at: now) { return refusal }
     let judgement = nic.judgeConnection(
       packet, flow, memories[index].connections, model.policy.midstream, peers, at: now,
-      isStillAllowed: { isStillAllowed($0, $1, index) })
+      isStillAllowed: { isStillAllowed($0, $1, flow == .egress ? .ingress : .egress, $2, index) })
     if case .drop(let reason) = judgement { return .drop(reason, rule: "") }
     if let rule = acl(packet) { return .drop(.aclIngress, rule: rule) }
     switch judgement {
@@ -245,7 +249,9 @@ extension ReferenceVPC {
       return .limitConnections
     }
     let isNew = tentative.change.isNew
-    switch memories[nic].buckets.refusal(flow, bytes: bytes, isNew: isNew, at: now) {
+    switch memories[nic].buckets.refusal(
+      flow, packets: packetCount, bytes: bytes, isNew: isNew, at: now)
+    {
     case .connectionRate: return .limitConnectionRate
     case .packets:
       memories[nic].counters.packetsExceeded += 1
@@ -264,8 +270,9 @@ extension ReferenceVPC {
   private mutating func commit(
     _ tentative: Tentative, _ flow: Flow, _ bytes: Int, _ nic: Int, at now: UInt64
   ) {
-    memories[nic].buckets.charge(flow, bytes: bytes, isNew: tentative.change.isNew, at: now)
-    memories[nic].counters.add(flow, bytes: bytes)
+    memories[nic].buckets.charge(
+      flow, packets: packetCount, bytes: bytes, isNew: tentative.change.isNew, at: now)
+    memories[nic].counters.add(flow, packets: packetCount, bytes: bytes)
     switch tentative.change {
     case .none: break
     case .update(let key, let connection): memories[nic].connections.set(connection, for: key)

@@ -34,12 +34,21 @@ public struct LiveTraffic {
   /// Some frames that belong together, and the nanoseconds that pass before them.
   public mutating func next() -> (pause: UInt64, frames: [[UInt8]]) {
     let before = generator.time
+    let frames = frames { $0.step() }
+    return (generator.time > before ? generator.time - before : 0, frames)
+  }
+
+  /// One of the packets sent lately once more.
+  public mutating func again() -> [[UInt8]] { frames { $0.repeatRecent() } }
+
+  /// A guest asks a service for something.
+  public mutating func request() -> [[UInt8]] { frames { $0.sendService() } }
+
+  private mutating func frames(_ compose: (inout Generator) -> Void) -> [[UInt8]] {
     generator.packets.removeAll(keepingCapacity: true)
-    generator.step()
-    let pause = generator.time > before ? generator.time - before : 0
-    let frames = generator.packets.filter { $0.linkType == 1 }.map(\.bytes)
-    generator.packets.removeAll(keepingCapacity: true)
-    return (pause, frames)
+    compose(&generator)
+    defer { generator.packets.removeAll(keepingCapacity: true) }
+    return generator.packets.filter { $0.linkType == 1 }.map(\.bytes)
   }
 
   /// A guest's frame as a driver leaves it to its device (virtio 1.2 section 5.1.6.2): the checksum
@@ -55,8 +64,7 @@ public struct LiveTraffic {
     guard parsed.fault == nil, parsed.fragment == nil, parsed.length == complete.count,
       parsed.tcp != nil || parsed.protocolNumber == ProtocolNumber.udp
     else { return nil }
-    // Behind extension headers the host leaves it as it is.
-    if family == .v6 && complete[6] != parsed.protocolNumber { return nil }
+    if family == .v6 && !allowsChange(complete, until: parsed.transportOffset) { return nil }
     let udp = parsed.transport(from: 0)
     if parsed.tcp == nil && Int(udp.u16(4)) != parsed.transportLength { return nil }
     PacketComposer.setTransportChecksum(&complete)
@@ -74,6 +82,43 @@ public struct LiveTraffic {
     return (Array(frame[..<14]) + partial, Array(frame[..<14]) + complete)
   }
 
+  /// Bytes of TCP payload of a frame that a driver may leave to its device to cut; nil of others.
+  public static func segmentedPayload(_ frame: [UInt8]) -> Int? {
+    guard let whole = leftToDevice(frame)?.complete else { return nil }
+    let bytes = Array(whole.dropFirst(14))
+    let octets = Octets(bytes: bytes, originalLength: bytes.count)
+    let parsed = parseIP(whole[14] >> 4 == 4 ? .v4 : .v6, octets, isLive: true)
+    return parsed.segmentHeaders.map { parsed.length - $0 }
+  }
+
+  /// Who seems to have sent the fragment that a tunnel packet carries; nil of all other frames.
+  public static func tunnelledFragmentSource(_ frame: [UInt8]) -> IPAddress? {
+    let octets = Octets(bytes: frame, originalLength: frame.count)
+    guard
+      case .ip(let outer) = Frame(linkType: 1, octets: octets, tags: 0, isLive: true).content,
+      outer.protocolNumber == ProtocolNumber.udp, let ports = outer.ports,
+      case .header(let header) = parseTunnel(
+        port: ports.destination, outer.transport(from: 8)),
+      case .ip(let inner) = Frame(
+        linkType: 1, octets: header.inner, tags: 0, isLive: true
+      ).content, inner.fragment != nil
+    else { return nil }
+    return inner.source
+  }
+
+  /// Whether all headers before the transport header let its checksum be completed later: an
+  /// authentication header covers it, and a fragment header says that it was cut.
+  private static func allowsChange(_ packet: [UInt8], until end: Int) -> Bool {
+    var next = packet[6]
+    var position = 40
+    while position < end {
+      guard next == 0 || next == 43 || next == 60 else { return false }
+      next = packet[position]
+      position += (Int(packet[position + 1]) + 1) * 8
+    }
+    return true
+  }
+
   /// Takes limits away that several workers keep only approximately.
   public mutating func removeSharedLimits() {
     for index in generator.model.networkInterfaces.indices {
@@ -85,9 +130,11 @@ public struct LiveTraffic {
   }
 
   /// Changes the model in one place.
-  public mutating func change() -> VPCModel {
+  ///
+  /// - Parameter movesInterface: a network interface comes or goes.
+  public mutating func change(movesInterface: Bool = false) -> VPCModel {
     models.model = generator.model
-    models.change()
+    if movesInterface { models.changeInterfaces() } else { models.change() }
     generator.model = models.model
     return generator.model
   }

@@ -5,15 +5,15 @@ import Wire
 
 extension ModelGenerator {
   mutating func change() {
-    switch random.number(0...15) {
+    switch random.number(0...21) {
     case 0...3: changeRule()
     case 4: changeMembership()
-    case 5: changeACL()
+    case 5, 16...18: changeACL()
     case 6, 7: changeMapping()
     case 8, 9: changeRoute()
     case 10, 11: changeInterfaces()
     case 12: changeInterface()
-    case 13: changeLimits()
+    case 13, 19...21: changeLimits()
     case 14: changePrefixList()
     default: model.policy.midstream = random.one(in: 2) ? .drop : .evaluate
     }
@@ -59,10 +59,32 @@ extension ModelGenerator {
     }
     let index = random.number(0...model.networkACLs.count - 1)
     let id = model.networkACLs[index].id
+    if random.one(in: 2) { return changeFirstRule(of: index) }
     if random.one(in: 2) {
       model.networkACLs[index].ingress = aclRules("\(id)/ingress")
     } else {
       model.networkACLs[index].egress = aclRules("\(id)/egress")
+    }
+  }
+
+  /// A rule before all others comes, or goes again.
+  private mutating func changeFirstRule(of index: Int) {
+    let isIngress = random.one(in: 2)
+    let acl = model.networkACLs[index]
+    var rules = isIngress ? acl.ingress : acl.egress
+    if rules.contains(where: { $0.number == 1 }) {
+      rules.removeAll { $0.number == 1 }
+    } else {
+      rules.append(
+        NetworkACLRule(
+          id: "\(acl.id)/\(isIngress ? "ingress" : "egress")/1", number: 1,
+          allow: random.one(in: 3), match: random.one(in: 2) ? TrafficMatch() : match(),
+          cidr: Self.prefix(random.pick(["0.0.0.0/0", "::/0", "10.0.0.0/8"], else: "::/0"))))
+    }
+    if isIngress {
+      model.networkACLs[index].ingress = rules
+    } else {
+      model.networkACLs[index].egress = rules
     }
   }
 
@@ -113,7 +135,8 @@ extension ModelGenerator {
     model.routeTables[table].routes = routes
   }
 
-  private mutating func changeInterfaces() {
+  /// A network interface goes, or comes again.
+  mutating func changeInterfaces() {
     let extra = ["eni-a2", "eni-g2", "eni-x1"]
     let id = random.pick(extra, else: "eni-x1")
     if let index = model.networkInterfaces.firstIndex(where: { $0.id == id }) {
@@ -148,10 +171,22 @@ extension ModelGenerator {
 
   private mutating func changeLimits() {
     let index = random.number(0...model.networkInterfaces.count - 1)
-    var limits = Limits()
-    if !random.one(in: 3) { addLimits(&limits) }
+    var limits = model.networkInterfaces[index].limits
+    switch random.number(0...9) {
+    case 0...2:
+      limits = Limits()
+      if !random.one(in: 3) { addLimits(&limits) }
+    // One of them, while the others stay.
+    case 3, 4: limits.bandwidthIn = bandwidth()
+    case 5, 6: limits.bandwidthOut = bandwidth()
+    case 7: limits.packetsPerSecond = UInt64(random.number(2...40))
+    case 8: limits.connectionsPerSecond = UInt64(random.number(1...20))
+    default: limits.linkLocalPacketsPerSecond = UInt64(random.number(1...20))
+    }
     model.networkInterfaces[index].limits = limits
   }
+
+  private mutating func bandwidth() -> UInt64 { UInt64(random.number(4_000...200_000)) }
 
   private mutating func changePrefixList() {
     let spare = [

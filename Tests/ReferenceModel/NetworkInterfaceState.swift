@@ -65,7 +65,11 @@ struct NetworkInterfaceState {
       rules.egress += group.egress
     }
     self.rules = rules
-    acl = model.networkACLs.first { $0.id == subnet.networkACL }
+    var acl = model.networkACLs.first { $0.id == subnet.networkACL }
+    // The lowest number first, wherever it stands in the model.
+    acl?.ingress.sort { $0.number < $1.number }
+    acl?.egress.sort { $0.number < $1.number }
+    self.acl = acl
     routeTable = model.routeTables.first { $0.id == subnet.routeTable }
   }
 
@@ -87,7 +91,7 @@ struct NetworkInterfaceState {
   func judgeConnection(
     _ packet: ParsedPacket, _ flow: Flow, _ connections: ConnectionTable,
     _ midstream: Policy.Midstream, _ peers: PeerAddresses, at now: UInt64,
-    isStillAllowed: (ConnectionKey, Connection) -> Bool = { _, _ in true }
+    isStillAllowed: (ConnectionKey, Connection, ParsedPacket) -> Bool = { _, _, _ in true }
   ) -> ConnectionJudgement {
     if let tcp = packet.tcp, !tcp.flagsAreValid { return .drop(.ctFlags) }
     if let icmp = packet.icmp {
@@ -151,7 +155,7 @@ struct NetworkInterfaceState {
   private func judgeICMP(
     _ packet: ParsedPacket, _ icmp: ParsedPacket.ICMPHeader, _ flow: Flow,
     _ connections: ConnectionTable, at now: UInt64,
-    _ isStillAllowed: (ConnectionKey, Connection) -> Bool
+    _ isStillAllowed: (ConnectionKey, Connection, ParsedPacket) -> Bool
   ) -> ConnectionJudgement {
     switch icmp.kind(packet.family) {
     case .other: return .rulesOnly
@@ -173,7 +177,7 @@ struct NetworkInterfaceState {
   /// The rule of the connection that an ICMP error speaks of; nil when there is none.
   private func relatedRule(
     _ packet: ParsedPacket, _ flow: Flow, _ connections: ConnectionTable, at now: UInt64,
-    _ isStillAllowed: (ConnectionKey, Connection) -> Bool
+    _ isStillAllowed: (ConnectionKey, Connection, ParsedPacket) -> Bool
   ) -> String? {
     guard let quote = packet.quotedPacket(), quote.source == packet.destination else { return nil }
     if let icmp = quote.icmp {
@@ -181,9 +185,9 @@ struct NetworkInterfaceState {
       guard kind == .echoRequest || kind == .echoReply else { return nil }
     }
     let key = quote.connectionKey(flow == .egress ? .ingress : .egress)
-    guard let connection = connections.find(key, at: now), isStillAllowed(key, connection) else {
-      return nil
-    }
+    guard let connection = connections.find(key, at: now),
+      isStillAllowed(key, connection, quote)
+    else { return nil }
     return connection.rule
   }
 }

@@ -16,13 +16,13 @@ public struct ReferenceCounters: Sendable, Equatable {
 
   public init() {}
 
-  /// A packet that the network interface sent or received.
-  mutating func add(_ flow: Flow, bytes: Int) {
+  /// Packets that the network interface sent or received.
+  mutating func add(_ flow: Flow, packets: Int, bytes: Int) {
     if flow == .egress {
-      packetsOut += 1
+      packetsOut += UInt64(packets)
       bytesOut += UInt64(bytes)
     } else {
-      packetsIn += 1
+      packetsIn += UInt64(packets)
       bytesIn += UInt64(bytes)
     }
   }

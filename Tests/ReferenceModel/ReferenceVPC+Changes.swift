@@ -80,7 +80,7 @@ extension ReferenceVPC {
     guard var connection = memories[index].connections.find(key, at: now),
       connection.judgedAt < lastCut
     else { return nil }
-    guard let rule = allowingRule(key, connection, index) else {
+    guard let rule = allowingRule(key, connection, flow, packet, index) else {
       memories[index].connections.set(nil, for: key)
       return .drop(flow == .egress ? .sgEgress : .sgIngress, rule: "")
     }
@@ -91,19 +91,34 @@ extension ReferenceVPC {
   }
 
   /// Whether the groups were asked since the last cut, or would allow the connection.
-  func isStillAllowed(_ key: ConnectionKey, _ connection: Connection, _ index: Int) -> Bool {
-    connection.judgedAt >= lastCut || allowingRule(key, connection, index) != nil
+  ///
+  /// - Parameter packet: of the connection, going the way of `flow`.
+  func isStillAllowed(
+    _ key: ConnectionKey, _ connection: Connection, _ flow: Flow, _ packet: ParsedPacket,
+    _ index: Int
+  ) -> Bool {
+    connection.judgedAt >= lastCut
+      || allowingRule(key, connection, flow, packet, index) != nil
   }
 
   /// The rule that allows a connection to begin as it did.
+  ///
+  /// A connection of SCTP has no ports, and the contract has it judged at its next packet: that
+  /// packet's ports count.
   private func allowingRule(
-    _ key: ConnectionKey, _ connection: Connection, _ index: Int
+    _ key: ConnectionKey, _ connection: Connection, _ flow: Flow, _ packet: ParsedPacket,
+    _ index: Int
   ) -> SecurityGroupRule? {
     let rules = nics[index].rules.rules(connection.beganByLocal ? .egress : .ingress)
+    var port = connection.begin.destinationPort
+    if key.protocolNumber == ProtocolNumber.sctp, let ports = packet.ports {
+      let isAsBegun = connection.beganByLocal == (flow == .egress)
+      port = isAsBegun ? ports.destination : ports.source
+    }
     return rules.first { rule in
       rule.match.matches(
-        key.protocolNumber, destinationPort: connection.begin.destinationPort,
-        icmp: connection.begin.icmp) && peers.contains(key.remote, rule.peers)
+        key.protocolNumber, destinationPort: port, icmp: connection.begin.icmp)
+        && peers.contains(key.remote, rule.peers)
     }
   }
 }

@@ -34,10 +34,13 @@ extension ReferenceVPC {
   ///
   /// - Parameters:
   ///   - bytes: the whole Ethernet frame.
+  ///   - segmentSize: bytes of payload of each packet that a guest wants a TCP frame cut into.
   ///   - time: nanoseconds; never before that of an earlier call.
   public mutating func judgeLive(
-    _ bytes: [UInt8], from origin: LiveOrigin, at time: UInt64
+    _ bytes: [UInt8], from origin: LiveOrigin, segmentSize: Int = 0, at time: UInt64
   ) -> LiveJudgement {
+    self.segmentSize = segmentSize
+    packetCount = 1
     now = max(now, time)
     defersServices = true
     deferred = nil
@@ -174,7 +177,7 @@ extension ReferenceVPC {
 
   /// The size to which a packet has to be cut; nil when it fits.
   private func limit(_ packet: ParsedPacket, isGateway: Bool) -> Int? {
-    guard let host = model.host else { return nil }
+    guard let host = model.host, segmentSize == 0 else { return nil }
     var maximum = host.mtu - (host.address.family == .v4 ? 50 : 70)
     if isGateway { maximum = min(maximum, 1500) }
     return packet.length > maximum ? maximum : nil

@@ -18,6 +18,10 @@ public struct ReferenceVPC: Sendable {
   var lastCut = 0
   /// Services answer later: what they will say is kept in `deferred` and charged then.
   var defersServices = false
+  /// Bytes of payload that each packet shall have which the frame at hand is cut into; 0: as it is.
+  var segmentSize = 0
+  /// Packets that the frame at hand counts as.
+  var packetCount = 1
   var deferred: (nic: Int, outcome: ServiceOutcome)?
   /// The network interface whose drop the last verdict is, where that is not the sender.
   var dropper: Int?

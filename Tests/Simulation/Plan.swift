@@ -35,6 +35,8 @@ struct PlanComposer {
   private var frames = 0
   private var model: VPCModel
   private var detached: [String] = []
+  /// Addresses that network interfaces have or had.
+  private var owned: Set<IPAddress> = []
 
   init(seed: UInt64) {
     self.seed = seed
@@ -43,6 +45,7 @@ struct PlanComposer {
     workers = random.one(in: 2) ? 2 : 1
     if workers > 1 { traffic.removeSharedLimits() }
     model = traffic.model
+    owned = Set(model.networkInterfaces.flatMap(\.addresses))
   }
 
   mutating func compose(_ count: Int) -> Plan {
@@ -122,9 +125,32 @@ struct PlanComposer {
     if from != nil && random.one(in: 60) {
       from = random.pick(model.networkInterfaces.map(\.id) + [""], else: "")
     }
+    if from == nil && workers > 1 && isBorrowed(frame) { return }
     frames += 1
+    if let from, !from.isEmpty, let size = segmentSize(frame) {
+      steps.append(.superFrame(frame, from: from, worker: worker, segmentSize: size))
+      return
+    }
     steps.append(
       .frame(frame, from: from, worker: worker, isPartial: random.one(in: 6)))
+  }
+
+  /// A fragment from the underlay in the name of an interface of this host. Who owns a datagram is
+  /// remembered by where it came in, so one that comes in by two ways has two owners, and the rest
+  /// of it is an orphan at the second.
+  private func isBorrowed(_ frame: [UInt8]) -> Bool {
+    LiveTraffic.tunnelledFragmentSource(frame).map(owned.contains) ?? false
+  }
+
+  /// How a guest's driver has a frame cut, if it does: most of those that are too big, a few others.
+  /// Sizes that the host refuses are among them.
+  private mutating func segmentSize(_ frame: [UInt8]) -> Int? {
+    guard let payload = LiveTraffic.segmentedPayload(frame), payload > 1,
+      !random.one(in: payload > 1_400 ? 5 : 3)
+    else { return nil }
+    let sizes = [1_400, 1_300, 1_000, 536, 100, 8, 4, random.number(1...payload), 1_448]
+    let size = random.pick(sizes, else: 536)
+    return size < payload ? size : nil
   }
 
   private func isForHost(_ frame: [UInt8]) -> Bool {
@@ -148,13 +174,46 @@ struct PlanComposer {
   }
 
   private mutating func addPush() {
-    for _ in 0..<random.pick([1, 1, 1, 2, 5]) { model = traffic.change() }
+    if random.one(in: 6) { return addSeries() }
+    if !random.one(in: 4) { steps.append(.settle) }
+    push(changes: random.pick([1, 1, 1, 2, 5]))
+    // What passed before the change meets the tables after it.
+    guard !random.one(in: 3) else { return }
+    for _ in 0..<random.number(2...10) {
+      for frame in traffic.again() { add(frame) }
+    }
+    addRounds()
+  }
+
+  private mutating func push(changes: Int, movesInterface: Bool = false) {
+    for _ in 0..<changes { model = traffic.change(movesInterface: movesInterface) }
     if workers > 1 {
       traffic.removeSharedLimits()
       model = traffic.model
     }
-    if !random.one(in: 4) { steps.append(.settle) }
+    owned.formUnion(model.networkInterfaces.flatMap(\.addresses))
     steps.append(.push(model, cuts: random.one(in: 3), first: random.number(0...1)))
+  }
+
+  /// Changes that follow each other while the service thread is busy elsewhere: what waits for it
+  /// is about network interfaces that may be gone, or be others, when it comes to it.
+  private mutating func addSeries() {
+    for _ in 0..<random.number(2...8) {
+      for frame in traffic.request() { add(frame) }
+    }
+    for _ in 0..<random.number(2...4) {
+      addWorkerRounds(random.number(0...2))
+      push(changes: 1, movesInterface: !random.one(in: 4))
+      addWorkerRounds(random.number(0...8))
+    }
+    steps.append(.serve)
+    addRounds()
+  }
+
+  private mutating func addWorkerRounds(_ count: Int) {
+    for _ in 0..<count {
+      for worker in 0..<workers { steps.append(.round(worker)) }
+    }
   }
 
   private mutating func addPort() {

@@ -20,7 +20,9 @@ struct Expectations {
   /// When a next hop was last asked for, by worker.
   var lastAsked: [String: UInt64] = [:]
 
-  mutating func add(_ counter: LiveCounter) { counts[counter, default: 0] += 1 }
+  mutating func add(_ counter: LiveCounter, _ count: Int = 1) {
+    counts[counter, default: 0] += UInt64(count)
+  }
 
   /// Rules that are gone, and those that come under their names, begin with nothing.
   mutating func forget(keeping names: Set<String>) {
@@ -39,7 +41,9 @@ extension SimulatedHost {
         composed.append(event)
         continue
       }
-      checkPacket(event, input)
+      // Answers come after all packets: what was composed before are segments of this one.
+      checkPacket(event, input, segments: composed)
+      composed = []
     }
     for _ in 0..<count where difference == nil {
       checkAnswer(answers[worker].removeFirst(), &composed, worker)
@@ -53,10 +57,13 @@ extension SimulatedHost {
 
   // MARK: Packets
 
-  private func checkPacket(_ event: SimulatedWires.Event, _ input: SimulatedWires.Input) {
+  private func checkPacket(
+    _ event: SimulatedWires.Event, _ input: SimulatedWires.Input, segments: [SimulatedWires.Event]
+  ) {
     let origin: LiveOrigin =
       input.port == 0 ? .underlay : .guest(networkInterface(ofPort: input.port))
-    let judgement = reference.judgeLive(input.bytes, from: origin, at: now)
+    let judgement = reference.judgeLive(
+      input.bytes, from: origin, segmentSize: input.segmentSize, at: now)
     let verdict = judgement.verdict
     countCrossing(event, input)
     let problem: String?
@@ -64,7 +71,10 @@ extension SimulatedHost {
     case "ignore": problem = checkIgnored(event, judgement)
     case "drop": problem = checkDrop(event, input, judgement)
     case "reply": problem = checkService(event, input, judgement)
-    default: problem = checkForward(event, input, judgement)
+    default: problem = checkForward(event, input, judgement, segments)
+    }
+    if !segments.isEmpty && (input.segmentSize == 0 || verdict.verdict != "forward") {
+      difference = "\(segments.count) frames before frame \(input.number)"
     }
     if let problem {
       difference =
@@ -119,7 +129,7 @@ extension SimulatedHost {
   }
 
   /// A drop that the polling loop finds behind the engine's judgement.
-  private func dropBehind(_ event: SimulatedWires.Event, _ reason: DropReason, of id: String)
+  func dropBehind(_ event: SimulatedWires.Event, _ reason: DropReason, of id: String)
     -> String?
   {
     if event.kind != .released { return "not dropped with \(reason.name)" }
@@ -186,7 +196,8 @@ extension SimulatedHost {
   }
 
   private func checkForward(
-    _ event: SimulatedWires.Event, _ input: SimulatedWires.Input, _ judgement: LiveJudgement
+    _ event: SimulatedWires.Event, _ input: SimulatedWires.Input, _ judgement: LiveJudgement,
+    _ segments: [SimulatedWires.Event]
   ) -> String? {
     let verdict = judgement.verdict
     if event.outcome.verdict != .forward { return "not forwarded" }
@@ -198,17 +209,22 @@ extension SimulatedHost {
     switch output.place {
     case .networkInterface(let id):
       if !isConnected(id) { return dropBehind(event, .portDown, of: id) }
+      if input.segmentSize > 0 {
+        return checkSegments(event, input, output, segments, port: port(of: id), of: verdict.eni) {
+          $0.difference(from: $1)
+        }
+      }
       if event.kind != .sent(port: port(of: id)) { return "not sent to \(id)" }
       expected.add(.sent)
       return frameDifference(event) { output.difference(from: $0) }
     case .underlay(let endpoint, _):
-      return checkUnderlay(event, input, output, endpoint, of: verdict.eni)
+      return checkUnderlay(event, input, output, endpoint, of: verdict.eni, segments)
     }
   }
 
   private func checkUnderlay(
     _ event: SimulatedWires.Event, _ input: SimulatedWires.Input, _ output: ReferenceOutput,
-    _ endpoint: IPAddress, of id: String
+    _ endpoint: IPAddress, of id: String, _ segments: [SimulatedWires.Event]
   ) -> String? {
     if output.limit != nil {
       let message = ExpectedPunt.fragment(nic: id, output: output, frame: input.bytes)
@@ -221,6 +237,12 @@ extension SimulatedHost {
     if unresolved.contains(endpoint) {
       askForNextHop(endpoint, event.worker)
       return dropBehind(event, .underlayNeighbor, of: id)
+    }
+    if input.segmentSize > 0 {
+      return checkSegments(event, input, output, segments, port: 0, of: id) {
+        $0.difference(
+          fromTunnelled: $1, host: host, uplink: Self.uplink, nextHop: Self.nextHop(endpoint))
+      }
     }
     if event.kind != .sent(port: 0) { return "not sent to the underlay" }
     expected.add(.sent)

@@ -11,6 +11,7 @@ extension SimulatedHost {
   func checkCounters() {
     let counted: [LiveCounter] = [
       .sent, .dropped, .ignored, .punted, .generated, .served, .refused, .answersLost,
+      .superPackets, .segments,
     ]
     for counter in counted {
       let found = shared.counters.total(counter)

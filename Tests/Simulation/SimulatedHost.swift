@@ -154,17 +154,9 @@ public final class SimulatedHost {
     switch step {
     case .advance(let time): now += time
     case .frame(let bytes, let from, let worker, let isPartial):
-      let place = from.map { $0.isEmpty ? Self.lostPort : port(of: $0) } ?? 0
-      let isThere = from.map { $0.isEmpty || attached.contains($0) } ?? true
-      guard isThere, bytes.count <= 10_000 else { break }
-      var input = SimulatedWires.Input(number: inputs, port: place, bytes: bytes)
-      input.worker = worker % workerCount
-      if isPartial, place != 0, let frame = LiveTraffic.leftToDevice(bytes) {
-        input.partial = frame.partial
-        input.bytes = frame.complete
-      }
-      inputs += 1
-      wires.put(input)
+      put(bytes, from: from, worker: worker, isPartial: isPartial)
+    case .superFrame(let bytes, let from, let worker, let size):
+      put(bytes, from: from, worker: worker, isPartial: true, segmentSize: size)
     case .round(let worker): round(worker % workerCount)
     case .serve: serve()
     case .settle: settle()
@@ -178,6 +170,23 @@ public final class SimulatedHost {
     case .lie: reference.restart()
     }
     return difference
+  }
+
+  private func put(
+    _ bytes: [UInt8], from: String?, worker: Int, isPartial: Bool, segmentSize: Int = 0
+  ) {
+    let place = from.map { $0.isEmpty ? Self.lostPort : port(of: $0) } ?? 0
+    let isThere = from.map { $0.isEmpty || attached.contains($0) } ?? true
+    guard isThere, bytes.count <= 10_000 else { return }
+    var input = SimulatedWires.Input(number: inputs, port: place, bytes: bytes)
+    input.worker = worker % workerCount
+    if isPartial, place != 0, let frame = LiveTraffic.leftToDevice(bytes) {
+      input.partial = frame.partial
+      input.bytes = frame.complete
+      input.segmentSize = segmentSize
+    }
+    inputs += 1
+    wires.put(input)
   }
 
   func round(_ index: Int) {

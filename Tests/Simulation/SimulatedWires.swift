@@ -15,6 +15,8 @@ final class SimulatedWires {
     var bytes: [UInt8]
     /// The same with its checksum left to the host.
     var partial: [UInt8]?
+    /// Bytes of payload of each packet that its device shall make of it; 0: it is one packet.
+    var segmentSize = 0
     /// The worker whose queue it came to.
     var worker = 0
   }
@@ -209,7 +211,7 @@ struct SimulatedIO: PacketIO, ~Copyable {
     while count < burst.count, let (input, buffer) = wires.next(worker: worker, port: port) {
       Self.fill(&burst[count], buffer, input.partial ?? input.bytes)
       if input.partial != nil { burst[count].flags.insert(.partialChecksum) }
-      burst[count].segmentSize = 0
+      burst[count].segmentSize = UInt16(input.segmentSize)
       count += 1
     }
     return count

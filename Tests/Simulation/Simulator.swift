@@ -21,7 +21,10 @@ public enum Simulator {
       return result
     }
     for index in kept ?? Array(plan.steps.indices) where plan.steps.indices.contains(index) {
-      if case .frame = plan.steps[index] { result.frames += 1 }
+      switch plan.steps[index] {
+      case .frame, .superFrame: result.frames += 1
+      default: break
+      }
       if let text = host.perform(plan.steps[index]) {
         result.difference = Difference(step: index, text: text)
         return result

@@ -8,6 +8,8 @@ public enum Step: Sendable {
   /// A frame comes to the port of a network interface, or of the uplink without one; to the queue of
   /// this worker, modulo the workers. Its checksum may be left to the host.
   case frame([UInt8], from: String?, worker: Int, isPartial: Bool)
+  /// A guest's TCP frame of which its device shall make packets with this many bytes of payload.
+  case superFrame([UInt8], from: String, worker: Int, segmentSize: Int)
   /// One round of a worker, modulo the workers.
   case round(Int)
   /// The service thread answers what workers left to it.
@@ -37,6 +39,9 @@ extension Step: CustomStringConvertible {
     case .frame(let bytes, let from, let worker, let isPartial):
       "frame of \(bytes.count) bytes from \(from ?? "the underlay"), worker \(worker)"
         + (isPartial ? ", partial checksum" : "") + ": "
+        + bytes.prefix(120).map { Self.hexadecimal($0) }.joined()
+    case .superFrame(let bytes, let from, let worker, let size):
+      "frame of \(bytes.count) bytes from \(from), worker \(worker), in segments of \(size): "
         + bytes.prefix(120).map { Self.hexadecimal($0) }.joined()
     case .round(let worker): "round of worker \(worker)"
     case .serve: "serve"

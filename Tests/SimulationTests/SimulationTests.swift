@@ -37,7 +37,7 @@ import VPCModel
     }
     let all: Set<String> = [
       "advance", "frame", "round", "serve", "settle", "push", "port", "ring", "buffers", "nextHop",
-      "restart",
+      "restart", "superFrame",
     ]
     #expect(kinds.isSuperset(of: all), "\(all.subtracting(kinds))")
   }
