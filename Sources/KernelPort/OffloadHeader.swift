@@ -25,8 +25,9 @@ package enum OffloadHeader {
 
   /// Takes over what a received frame's header says.
   ///
-  /// A checksum that is asked for at any other place than the packet's TCP or UDP header (the guest's
-  /// own tunnels, what stands behind a fragment or authentication header) is completed here and now.
+  /// A checksum that is asked for at any other place than the packet's TCP or UDP header (the
+  /// guest's own tunnels, what stands behind a fragment or authentication header) is completed here
+  /// and now.
   ///
   /// - Returns: false for a frame that cannot be what its header says.
   package static func apply(_ header: cxdp_header, to packet: inout Packet) -> Bool {
