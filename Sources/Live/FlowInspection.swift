@@ -48,7 +48,9 @@ public struct FlowInspection: ~Copyable {
     records = WorkerMemory(count: 0)
     refused = WorkerMemory(count: nicCapacity)
     doubtful = WorkerMemory(count: rules?.count ?? 0)
-    for (word, bits) in (rules ?? []).enumerated() { doubtful[word] = bits }
+    if let rules {
+      for word in 0..<rules.count { doubtful[word] = rules[word] }
+    }
     unsafe self.tables = unsafe tables
     progress = SharedMemory(lines: 1)
   }

@@ -28,6 +28,7 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
     if bytes < Self.hugeFrom {
       // Whole cache lines: what is beside them is somebody else's.
       let whole = (bytes + Self.cacheLine - 1) / Self.cacheLine * Self.cacheLine
+      // SAFETY: the memory is new, and all of it is initialised before anybody reads it.
       unsafe start = .allocate(byteCount: whole, alignment: Self.cacheLine)
       unsafe start.initializeMemory(as: UInt8.self, repeating: 0, count: whole)
       mappedBytes = 0

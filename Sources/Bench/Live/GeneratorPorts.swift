@@ -5,8 +5,8 @@ import Live
 import LockFree
 import Wire
 
-/// What `GeneratorPorts` share with whoever measures. It outlives all workers, as buffers of one are
-/// under way at others until all have ended.
+/// What `GeneratorPorts` share with whoever measures. It outlives all workers, as buffers of one
+/// are under way at others until all have ended.
 struct GeneratorMemory: @unchecked Sendable {
   static let buffers = 4096
 

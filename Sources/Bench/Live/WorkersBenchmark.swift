@@ -48,7 +48,9 @@ public struct WorkersBenchmark {
         }
       }
       for index in 0..<2 { rates[index].append(Self.median(measured[index])) }
-      ratios.append(Self.median(zip(measured[1], measured[0]).map { $0 / $1 }))
+      // Of turns in which another process had a processor all the time there is none.
+      let pairs = zip(measured[1], measured[0]).filter { $1 > 0 }.map { $0 / $1 }
+      ratios.append(pairs.isEmpty ? 0 : Self.median(pairs))
     }
     let parameters = [("flows", "\(flows)"), ("frames", spread.rawValue), ("turns", "\(turns)")]
     let results = [(1, rates[0]), (count, rates[1])].map { workers, samples in
