@@ -20,6 +20,7 @@ public struct Worker: ~Copyable {
   let drops: WorkerMemory<UInt64>
   let hits: WorkerMemory<UInt64>
   private let ownsHits: Bool
+  private let ownsShared: Bool
   let contexts: WorkerMemory<PacketContext>
   /// The steps of the last packet with `PacketFlags.traced`.
   public internal(set) var trace = Trace()
@@ -61,6 +62,7 @@ public struct Worker: ~Copyable {
     index = configuration.workerIndex
     precondition(index >= 0 && index < count && count <= 256)
     precondition(count == 1 || configuration.shared != nil)
+    ownsShared = configuration.shared == nil
     shared = configuration.shared ?? SharedAllowances(nicCapacity: 0)
     leases = WorkerMemory(count: count == 1 ? 0 : nicCapacity * SharedAllowances.leasesPerNIC)
     fragmentWays = WorkerMemory(count: count == 1 ? 0 : nicCapacity * Self.fragmentWaysPerNIC)
@@ -78,8 +80,7 @@ public struct Worker: ~Copyable {
     contexts.deallocate()
     fragmentWays.deallocate()
     leases.deallocate()
-    // The allowances of several workers are their maker's.
-    if count == 1 { shared.deallocate() }
+    if ownsShared { shared.deallocate() }
   }
 
   // MARK: Counters
