@@ -1,3 +1,4 @@
+import CDataplane
 import Glibc
 
 /// Consecutive records that one worker owns, zeroed. From a megabyte on it is anonymous memory,
@@ -12,39 +13,27 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
   @usableFromInline let base: UnsafeMutablePointer<Element>
   public let count: Int
   private let mapping: UnsafeMutableRawPointer
-  /// Zero when the memory is of the heap.
   private let mappedBytes: Int
 
   /// Arrays from this size on get huge pages: a page walk costs more than the rest of a page.
   private static var hugeFrom: Int { 1 << 20 }
   private static var hugePage: Int { 2 << 20 }
-  private static var cacheLine: Int { 64 }
 
   /// Reserves zeroed memory for `count` records of `Element`, whose all-zero bytes must be a value.
   public init(count: Int) {
     self.count = count
     let bytes = max(1, count) * MemoryLayout<Element>.stride
-    let start: UnsafeMutableRawPointer
-    if bytes < Self.hugeFrom {
-      // Whole cache lines: what is beside them is somebody else's.
-      let whole = (bytes + Self.cacheLine - 1) / Self.cacheLine * Self.cacheLine
-      // SAFETY: the memory is new, and all of it is initialised before anybody reads it.
-      unsafe start = .allocate(byteCount: whole, alignment: Self.cacheLine)
-      unsafe start.initializeMemory(as: UInt8.self, repeating: 0, count: whole)
-      mappedBytes = 0
-      unsafe mapping = unsafe start
-    } else {
-      // Room to begin and to end on a huge page; what is not touched costs nothing.
-      let whole = (bytes + Self.hugePage - 1) / Self.hugePage * Self.hugePage
-      mappedBytes = whole + Self.hugePage
-      // SAFETY: the mapping is new, nobody else knows it, and all of it is inside `mappedBytes`.
-      let memory = unsafe mmap(
-        nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-        0)
-      guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
-        preconditionFailure("the system refused \(bytes) bytes of address space")
-      }
-      unsafe mapping = unsafe memory
+    let isHuge = bytes >= Self.hugeFrom
+    // Room to begin and to end on a huge page; what is not touched costs nothing.
+    let whole = isHuge ? (bytes + Self.hugePage - 1) / Self.hugePage * Self.hugePage : bytes
+    mappedBytes = isHuge ? whole + Self.hugePage : bytes
+    // SAFETY: the memory is new, nobody else knows it, and all of it is inside `mappedBytes`.
+    guard let memory = unsafe apus_map_memory(UInt64(mappedBytes)) else {
+      preconditionFailure("the system refused \(bytes) bytes of memory")
+    }
+    unsafe mapping = unsafe memory
+    var start = unsafe memory
+    if isHuge {
       unsafe start = memory.alignedUp(toMultipleOf: Self.hugePage)
       unsafe _ = madvise(start, whole, MADV_HUGEPAGE)
     }
@@ -54,11 +43,7 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
   /// Gives the memory back. The owner calls it once, when no view is used any more.
   public func deallocate() {
     // SAFETY: the owner says that no view is used any more.
-    if mappedBytes == 0 {
-      unsafe mapping.deallocate()
-    } else {
-      unsafe _ = munmap(mapping, mappedBytes)
-    }
+    unsafe apus_unmap_memory(mapping, UInt64(mappedBytes))
   }
 
   @inlinable

@@ -144,5 +144,7 @@ _ = try await measure("apply one mapping", times: 7) {
     ChangeRequest(.patch(set: [document(set)], delete: [])), by: caller)
 }
 _ = try await measure("status", times: 21) { try await controller.status(by: caller) }
+// One process at a time has the directory, and one controller of a process.
+await controller.stop()
 _ = try await measure("restart: open, check, restore") { try await start() }
 try FileManager.default.removeItem(atPath: directory)
