@@ -115,7 +115,7 @@ final class OneHost {
 
   /// Starts it and waits until it serves.
   func start() throws {
-    FileManager.default.createFile(atPath: file("log"), contents: nil)
+    _ = FileManager.default.createFile(atPath: file("log"), contents: nil)
     let output = try FileHandle(forWritingTo: URL(filePath: file("log")))
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/timeout")
