@@ -19,15 +19,15 @@ package struct JSONNode {
 /// YAML parser, of whose language JSON is a part: it reports the error, or finds that the text is
 /// YAML.
 struct JSONParser: ~Copyable {
-  private let bytes: UnsafeBufferPointer<UInt8>
-  private var index = 0
-  private var line: Int32 = 1
-  private var lineStart = 0
+  let bytes: UnsafeBufferPointer<UInt8>
+  var index = 0
+  var line: Int32 = 1
+  var lineStart = 0
   /// Bytes of the line so far that continue a character.
-  private var continuations = 0
+  var continuations = 0
 
   /// Deeper documents are left to the YAML parser, which knows what to say of them.
-  private static let deepest = 64
+  static let deepest = 64
 
   /// The document in a text; nil when it is not JSON.
   ///
@@ -45,13 +45,13 @@ struct JSONParser: ~Copyable {
     }
   }
 
-  private init(_ bytes: UnsafeBufferPointer<UInt8>) {
+  init(_ bytes: UnsafeBufferPointer<UInt8>) {
     self.bytes = bytes
   }
 
-  private var peek: UInt8? { index < bytes.count ? bytes[index] : nil }
+  var peek: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-  private mutating func skipSpace() {
+  mutating func skipSpace() {
     while index < bytes.count {
       switch bytes[index] {
       case 0x20, 0x09, 0x0D: index += 1
@@ -66,7 +66,7 @@ struct JSONParser: ~Copyable {
   }
 
   /// Whether the next byte is this one; then it is passed.
-  private mutating func take(_ byte: UInt8) -> Bool {
+  mutating func take(_ byte: UInt8) -> Bool {
     guard peek == byte else { return false }
     index += 1
     return true
@@ -74,7 +74,7 @@ struct JSONParser: ~Copyable {
 
   // MARK: Values
 
-  private mutating func node(depth: Int) -> JSONNode? {
+  mutating func node(depth: Int) -> JSONNode? {
     guard depth < Self.deepest, let first = peek else { return nil }
     let (line, column) = (line, Int32(index - lineStart - continuations + 1))
     let value: JSONNode.Value?
@@ -112,7 +112,7 @@ struct JSONParser: ~Copyable {
 
   /// Whether an object has no field of this name yet; a set is made only for objects of many
   /// fields.
-  private func isNew(
+  func isNew(
     _ name: String, _ fields: [(key: JSONNode, value: JSONNode)], _ names: inout Set<String>
   ) -> Bool {
     guard fields.count >= 16 else {
@@ -151,7 +151,7 @@ struct JSONParser: ~Copyable {
       let byte = bytes[index]
       if byte == UInt8(ascii: "\"") {
         defer { index += 1 }
-        return String(decoding: bytes[start..<index], as: UTF8.self)
+        return String(validating: bytes[start..<index], as: UTF8.self)
       }
       if byte == UInt8(ascii: "\\") { return escapedString(from: start) }
       guard byte >= 0x20 else { return nil }
@@ -193,10 +193,19 @@ struct JSONParser: ~Copyable {
     case UInt8(ascii: "n"): return "\n"
     case UInt8(ascii: "r"): return "\r"
     case UInt8(ascii: "t"): return "\t"
-    // Two escapes for one character (RFC 8259 section 7) are no scalars, and left to the other.
-    case UInt8(ascii: "u"): return hexadecimal().flatMap { Unicode.Scalar($0) }
+    case UInt8(ascii: "u"): return codeUnits()
     default: return nil
     }
+  }
+
+  /// The character of one `\u` escape, or of two that are a surrogate pair (RFC 8259 section 7).
+  private mutating func codeUnits() -> Unicode.Scalar? {
+    guard let first = hexadecimal() else { return nil }
+    guard first & 0xFC00 == 0xD800 else { return Unicode.Scalar(first) }
+    guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")), let second = hexadecimal(),
+      second & 0xFC00 == 0xDC00
+    else { return nil }
+    return Unicode.Scalar(0x10000 + (UInt32(first & 0x3FF) << 10 | UInt32(second & 0x3FF)))
   }
 
   private mutating func hexadecimal() -> UInt16? {

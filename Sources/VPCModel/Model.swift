@@ -162,7 +162,7 @@ public struct SecurityGroupRule: Sendable, Equatable {
   }
 }
 
-public enum RulePeer: Sendable, Equatable {
+public enum RulePeer: Sendable, Hashable {
   case cidr(IPPrefix)
   case securityGroup(String)
   case prefixList(String)

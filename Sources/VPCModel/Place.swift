@@ -5,10 +5,10 @@ package final class FieldPath: Sendable {
     case item(Int)
   }
 
-  let parent: FieldPath?
-  let step: Step
+  package let parent: FieldPath?
+  package let step: Step
 
-  init(_ parent: FieldPath?, _ step: Step) {
+  package init(_ parent: FieldPath?, _ step: Step) {
     self.parent = parent
     self.step = step
   }
@@ -40,6 +40,13 @@ package struct Place: Sendable {
   package var line: Int
   package var column: Int
   package var path: FieldPath?
+
+  package init(file: Int, line: Int, column: Int, path: FieldPath?) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.path = path
+  }
 
   /// The same position with a path one field longer.
   package func field(_ name: String) -> Place {

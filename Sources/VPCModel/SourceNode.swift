@@ -55,7 +55,7 @@ package enum SourceNode {
   }
 
   /// Counts from 1.
-  var line: Int {
+  package var line: Int {
     switch self {
     case .yaml(let box): box.node.mark?.line ?? 1
     case .json(let node): Int(node.line)
@@ -63,7 +63,7 @@ package enum SourceNode {
   }
 
   /// Counts from 1, in Unicode scalars.
-  var column: Int {
+  package var column: Int {
     switch self {
     case .yaml(let box): box.node.mark?.column ?? 1
     case .json(let node): Int(node.column)

@@ -1,6 +1,10 @@
 import ArgumentParser
-import Replay
 import VPCModel
+
+/// How `apus check` tells what it found.
+enum CheckFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, json, sarif
+}
 
 /// `apus check`.
 struct CheckCommand: ParsableCommand {
@@ -8,39 +12,60 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Validate model files, and warn about what is probably not meant.",
     discussion: """
-      Warns about shadowed network ACL rules, unreachable routes, groups nobody uses and rules \
-      that can never match. Exit code 0: valid, with or without warnings; 3: refused.
+      Warnings are of traffic that is refused or allowed and probably should not be: rules that \
+      never decide, ports for administration that are open to everybody, ACLs that cut answers, \
+      routes that lead nowhere or have no way back. Notes are of what has no effect, and of AWS's \
+      quotas. Each kind has a name that stays, such as acl-shadowed.
 
-      Example:
+      Exit code 0: valid, with or without warnings; 1: warnings, with --strict; 3: refused.
+
+      Examples:
 
         apus check vpc.yaml prefix-lists.yaml
+        apus check --strict --format sarif vpc.yaml > apus.sarif
       """)
 
-  @Flag(help: "Print errors and warnings as JSON.")
+  @Option(
+    help: ArgumentHelp(
+      "How to tell: text, json, or sarif for tools of code review.", valueName: "format"))
+  var format: CheckFormat = .text
+
+  @Flag(help: "The same as --format json.")
   var json = false
+
+  @Flag(help: "Exit with 1 when there is a warning; notes do not count.")
+  var strict = false
 
   @Argument(help: ArgumentHelp("Model files, merged into one model.", valueName: "model"))
   var models: [String]
 
   func run() throws {
+    let format = json ? .json : format
     let model: VPCModel
     do throws(ModelFiles.Failure) {
       model = try ModelFiles.loadOrErrors(models)
     } catch {
-      guard json, case .refused(let errors) = error else { throw error.commandFailure }
-      print(Self.report(errors: errors.errors, warnings: []))
+      guard format != .text, case .refused(let errors) = error else { throw error.commandFailure }
+      Self.show(CheckReport(errors: errors.errors), format)
       throw CommandFailure(.refused, [])
     }
     let warnings = ModelLint.warnings(model)
-    if json {
-      print(Self.report(errors: [], warnings: warnings))
-      return
+    if format == .text {
+      for warning in warnings { print("\(warning.rule.severity.rawValue): \(warning)") }
+      print(Self.summary(model, warnings: warnings))
+    } else {
+      Self.show(CheckReport(warnings: warnings, places: ObjectPlaces(paths: models)), format)
     }
-    for warning in warnings { print("warning: \(warning)") }
-    print(Self.summary(model, warnings: warnings.count))
+    if strict && warnings.contains(where: { $0.rule.severity == .warning }) {
+      throw CommandFailure(.no, [])
+    }
   }
 
-  private static func summary(_ model: VPCModel, warnings: Int) -> String {
+  private static func show(_ report: CheckReport, _ format: CheckFormat) {
+    print(format == .sarif ? report.sarif : report.json)
+  }
+
+  private static func summary(_ model: VPCModel, warnings: [ModelWarning]) -> String {
     let rules =
       model.securityGroups.reduce(0) { $0 + $1.ingress.count + $1.egress.count }
       + model.networkACLs.reduce(0) { $0 + $1.ingress.count + $1.egress.count }
@@ -48,34 +73,14 @@ struct CheckCommand: ParsableCommand {
       count(model.vpcs.count, "VPC"), count(model.subnets.count, "subnet"),
       count(model.networkInterfaces.count, "network interface"), count(rules, "rule"),
     ]
-    let end = warnings == 0 ? "no warnings" : count(warnings, "warning")
+    let notes = warnings.count { $0.rule.severity == .note }
+    let real = warnings.count - notes
+    var end = real == 0 ? "no warnings" : count(real, "warning")
+    if notes > 0 { end += ", " + count(notes, "note") }
     return "valid: \(parts.joined(separator: ", ")); \(end)"
   }
 
   private static func count(_ number: Int, _ noun: String) -> String {
     "\(number) \(noun)\(number == 1 ? "" : "s")"
-  }
-
-  /// One JSON object: `valid`, `errors`, `warnings`.
-  static func report(errors: [ModelError], warnings: [ModelWarning]) -> String {
-    let errors = errors.map { error in
-      JSONText.object(
-        [
-          ("file", JSONText.quote(error.file)), ("line", "\(error.line)"),
-          ("column", error.column.map { "\($0)" } ?? "null"),
-          ("path", JSONText.quote(error.path)), ("reason", JSONText.quote(error.reason)),
-        ], indent: 4)
-    }
-    let warnings = warnings.map { warning in
-      JSONText.object(
-        [
-          ("code", JSONText.quote(warning.code)), ("object", JSONText.quote(warning.object)),
-          ("message", JSONText.quote(warning.message)),
-        ], indent: 4)
-    }
-    return JSONText.object([
-      ("valid", errors.isEmpty ? "true" : "false"), ("errors", JSONText.array(errors, indent: 2)),
-      ("warnings", JSONText.array(warnings, indent: 2)),
-    ])
   }
 }

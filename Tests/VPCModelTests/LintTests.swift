@@ -22,7 +22,11 @@ import VPCModel
 
   @Test func aSoundModelHasNoWarnings() throws {
     #expect(try warnings() == [])
-    #expect(ModelLint.warnings(try load(exampleText)) == [])
+    // The example has a route to an interface, and one into a black hole.
+    #expect(
+      ModelLint.warnings(try load(exampleText)).map(\.code) == [
+        "route-to-checked-nic", "route-black-hole",
+      ])
   }
 
   @Test func findsShadowedRulesOfNetworkACLs() throws {
@@ -49,7 +53,8 @@ import VPCModel
     #expect(
       found == [
         "acl-unused b", "acl-shadowed b/ingress/3", "acl-shadowed b/ingress/7",
-        "acl-shadowed b/ingress/10",
+        "acl-shadowed b/ingress/10", "acl-cuts-answers b/ingress/1",
+        "acl-cuts-answers b/ingress/11",
       ])
   }
 
@@ -114,8 +119,9 @@ import VPCModel
     #expect(
       found == [
         "route-unreachable u/10.0.0.0/8", "route-inside-vpc u/10.3.0.0/16",
+        "route-to-checked-nic u/10.3.0.0/16", "route-black-hole u/192.0.2.0/24",
         "route-unreachable u/same", "route-unreachable u/none",
-        "route-outside-peer u/172.32.0.0/16",
+        "route-outside-peer u/172.32.0.0/16", "route-to-checked-nic u/0.0.0.0/0",
       ])
   }
 

@@ -28,10 +28,13 @@ public enum ModelWriter {
 
   /// A whole model as one JSON document, an object a line.
   ///
+  /// - Parameter left: sections that another file is to have.
   /// - Complexity: O(n) in the size of the model.
-  public static func document(_ model: VPCModel) -> String {
+  public static func document(
+    _ model: VPCModel, without left: Set<ModelSection> = []
+  ) -> String {
     var sections: [String] = ["\"version\":1"]
-    for section in ModelSection.allCases {
+    for section in ModelSection.allCases where !left.contains(section) {
       let objects = model.objects(in: section).map(json)
       switch section {
       case .host, .policy: sections += objects.map { "\"\(section.rawValue)\":\($0)" }

@@ -4,19 +4,17 @@ extension ModelLint {
   static func routeWarnings(_ table: RouteTable, _ context: LintContext) -> [ModelWarning] {
     var warnings: [ModelWarning] = []
     if !context.usedRouteTables.contains(table.id) {
-      warnings.append(unused("route-table-unused", table.id, "subnet"))
+      warnings.append(unused(.routeTableUnused, table.id, "subnet"))
     }
     let explicit = explicitRoutes(of: table)
     for route in table.routes {
-      let destinations: [IPPrefix]
-      let name: String
-      switch route.destination {
-      case .cidr(let prefix): (destinations, name) = ([prefix], "\(table.id)/\(prefix)")
-      case .prefixList(let id):
-        (destinations, name) = (context.prefixLists[id] ?? [], "\(table.id)/\(id)")
-      }
-      warnings += unreachable(route, destinations, name, table, explicit, context)
+      let destinations = destinations(of: route, context)
+      let name = name(of: route, in: table)
+      let found = unreachable(route, destinations, name, table, explicit, context)
+      warnings += found
       warnings += outsidePeer(route, destinations, name, table, context)
+      if found.contains(where: { $0.rule == .routeUnreachable }) { continue }
+      warnings += targetWarnings(route, name, context)
     }
     return warnings
   }
@@ -34,29 +32,28 @@ extension ModelLint {
     _ route: Route, _ destinations: [IPPrefix], _ name: String, _ table: RouteTable,
     _ explicit: Set<IPPrefix>, _ context: LintContext
   ) -> [ModelWarning] {
-    func warning(_ code: String, _ message: String) -> [ModelWarning] {
-      [ModelWarning(code: code, object: name, message: message)]
+    func warning(_ rule: LintRule, _ message: String) -> [ModelWarning] {
+      [ModelWarning(rule, name, message)]
     }
     if destinations.isEmpty {
-      return warning("route-unreachable", "No packet takes it: its prefix list is empty.")
+      return warning(.routeUnreachable, "No packet takes it: its prefix list is empty.")
     }
     let local = context.ownBlocks[table.vpc] ?? []
     if destinations.allSatisfy({ local.contains($0) }) {
       return warning(
-        "route-unreachable", "No packet takes it: the local route of `\(table.vpc)` wins.")
+        .routeUnreachable, "No packet takes it: the local route of `\(table.vpc)` wins.")
     }
     if case .prefixList = route.destination,
       destinations.allSatisfy({ local.contains($0) || explicit.contains($0) })
     {
-      return warning(
-        "route-unreachable", "No packet takes it: routes to the same CIDR blocks win.")
+      return warning(.routeUnreachable, "No packet takes it: routes to the same CIDR blocks win.")
     }
     let inside = destinations.first { prefix in
       !local.contains(prefix) && context.blocks[table.vpc]?.contains(prefix) ?? false
     }
     guard let inside else { return [] }
     return warning(
-      "route-inside-vpc",
+      .routeInsideVPC,
       "It takes \(inside) out of the local range of `\(table.vpc)`; packets within a subnet do"
         + " not take it.")
   }
@@ -71,6 +68,6 @@ extension ModelLint {
       !destinations.contains(where: { blocks.overlaps($0) })
     else { return [] }
     let message = "The peered VPC `\(peer)` has none of these addresses."
-    return [ModelWarning(code: "route-outside-peer", object: name, message: message)]
+    return [ModelWarning(.routeOutsidePeer, name, message)]
   }
 }

@@ -2,18 +2,20 @@ import Wire
 
 /// Something in a valid model that is probably not meant.
 public struct ModelWarning: Sendable, Hashable {
-  /// A stable name of the kind of warning, such as `acl-shadowed`.
-  public var code: String
+  public var rule: LintRule
   /// The id of the object or the name of the rule.
   public var object: String
   /// What is odd, as a sentence.
   public var message: String
 
-  public init(code: String, object: String, message: String) {
-    self.code = code
+  public init(_ rule: LintRule, _ object: String, _ message: String) {
+    self.rule = rule
     self.object = object
     self.message = message
   }
+
+  /// A stable name of the kind of warning, such as `acl-shadowed`.
+  public var code: String { rule.rawValue }
 }
 
 extension ModelWarning: CustomStringConvertible {
@@ -24,21 +26,7 @@ extension ModelWarning: CustomStringConvertible {
 public enum ModelLint {
   /// The warnings about a model, by kind of object in the order of the model.
   ///
-  /// | code | meaning |
-  /// |---|---|
-  /// | `acl-shadowed` | earlier rules of the network ACL decide every packet the rule matches |
-  /// | `acl-unused`, `group-unused` | nothing names it |
-  /// | `prefix-list-unused`, `route-table-unused` | nothing names it |
-  /// | `burst-too-small` | the bucket cannot pay for a full frame |
-  /// | `mapping-outside-vpc` | the address is outside the VPC's CIDR blocks; only those are local |
-  /// | `mapping-to-this-host` | the address's host is this one |
-  /// | `mtu-below-ipv6-minimum` | IPv6 guests would get less than 1280 bytes |
-  /// | `nic-without-groups` | nothing is allowed from or to the NIC |
-  /// | `route-inside-vpc` | the route takes addresses out of the VPC's own range |
-  /// | `route-outside-peer` | the peered VPC has none of the route's addresses |
-  /// | `route-unreachable` | no packet takes the route |
-  /// | `rule-never-matches` | no packet matches the rule |
-  /// | `timeout-range` | the timeout is outside the range that AWS accepts |
+  /// `LintRule` has the kinds.
   ///
   /// - Parameter model: a model that came from `ModelLoader`.
   /// - Complexity: O(n log n) in the number of rules, routes and addresses.
@@ -47,18 +35,24 @@ public enum ModelLint {
     var warnings: [ModelWarning] = []
     warnings += hostWarnings(model)
     for nic in model.networkInterfaces { warnings += interfaceWarnings(nic) }
-    for group in model.securityGroups { warnings += groupWarnings(group, context) }
-    for list in model.prefixLists where !context.usedPrefixLists.contains(list.id) {
-      warnings.append(unused("prefix-list-unused", list.id, "rule or route"))
+    for group in model.securityGroups {
+      warnings += groupWarnings(group, context)
+      warnings += openAdminPorts(group, context)
+      warnings += redundantRules(group.ingress) + redundantRules(group.egress)
     }
-    for acl in model.networkACLs { warnings += aclWarnings(acl, context) }
+    for list in model.prefixLists where !context.usedPrefixLists.contains(list.id) {
+      warnings.append(unused(.prefixListUnused, list.id, "rule or route"))
+    }
+    for acl in model.networkACLs { warnings += aclWarnings(acl, context) + cutAnswers(acl) }
     for table in model.routeTables { warnings += routeWarnings(table, context) }
+    warnings += oneWayRoutes(model, context)
     for mapping in model.mappings { warnings += mappingWarnings(mapping, model, context) }
+    warnings += quotaNotes(model, context)
     return warnings
   }
 
-  static func unused(_ code: String, _ object: String, _ user: String) -> ModelWarning {
-    ModelWarning(code: code, object: object, message: "No \(user) uses it.")
+  static func unused(_ rule: LintRule, _ object: String, _ user: String) -> ModelWarning {
+    ModelWarning(rule, object, "No \(user) uses it.")
   }
 
   // MARK: Hosts, NICs, mappings
@@ -71,14 +65,14 @@ public enum ModelLint {
     let message =
       "An MTU of \(host.mtu) leaves IPv6 guests \(host.mtu - 50) bytes, less than the 1280"
       + " that IPv6 needs (RFC 8200 section 5)."
-    return [ModelWarning(code: "mtu-below-ipv6-minimum", object: "host", message: message)]
+    return [ModelWarning(.mtuBelowIPv6Minimum, "host", message)]
   }
 
   private static func interfaceWarnings(_ nic: NetworkInterface) -> [ModelWarning] {
     var warnings: [ModelWarning] = []
     if nic.securityGroups.isEmpty {
       let message = "It has no security group, so nothing is allowed from or to it."
-      warnings.append(ModelWarning(code: "nic-without-groups", object: nic.id, message: message))
+      warnings.append(ModelWarning(.nicWithoutGroups, nic.id, message))
     }
     let tracking = nic.connectionTracking
     // AWS, "Amazon EC2 security group connection tracking", idle timeouts.
@@ -93,11 +87,11 @@ public enum ModelLint {
       let message =
         "The timeout `\(name)` is outside the \(range.lowerBound) to \(range.upperBound)"
         + " seconds that AWS accepts."
-      warnings.append(ModelWarning(code: "timeout-range", object: nic.id, message: message))
+      warnings.append(ModelWarning(.timeoutRange, nic.id, message))
     }
     if let burst = nic.limits.burst, burst < 1514 {
       let message = "A burst of \(burst) bytes never lets a full Ethernet frame of 1514 pass."
-      warnings.append(ModelWarning(code: "burst-too-small", object: nic.id, message: message))
+      warnings.append(ModelWarning(.burstTooSmall, nic.id, message))
     }
     return warnings
   }
@@ -109,11 +103,11 @@ public enum ModelLint {
     var warnings: [ModelWarning] = []
     if let blocks = context.blocks[mapping.vpc], !blocks.contains(mapping.address) {
       let message = "The address is outside the CIDR blocks of `\(mapping.vpc)`."
-      warnings.append(ModelWarning(code: "mapping-outside-vpc", object: object, message: message))
+      warnings.append(ModelWarning(.mappingOutsideVPC, object, message))
     }
     if mapping.host == model.host?.address {
       let message = "It says that the address is on this host, which has no such NIC."
-      warnings.append(ModelWarning(code: "mapping-to-this-host", object: object, message: message))
+      warnings.append(ModelWarning(.mappingToThisHost, object, message))
     }
     return warnings
   }
@@ -131,6 +125,8 @@ struct LintContext {
   var usedPrefixLists: Set<String> = []
   var usedACLs: Set<String> = []
   var usedRouteTables: Set<String> = []
+  /// Network interfaces that get nothing but what is for their own addresses.
+  var checkedNICs: Set<String> = []
 
   init(_ model: VPCModel) {
     for vpc in model.vpcs {
@@ -139,7 +135,10 @@ struct LintContext {
     }
     for list in model.prefixLists { prefixLists[list.id] = list.entries }
     for peering in model.peerings { peerings[peering.id] = peering.vpcs }
-    for nic in model.networkInterfaces { groupsWithMembers.formUnion(nic.securityGroups) }
+    for nic in model.networkInterfaces {
+      groupsWithMembers.formUnion(nic.securityGroups)
+      if nic.sourceDestCheck { checkedNICs.insert(nic.id) }
+    }
     for subnet in model.subnets {
       if let acl = subnet.networkACL { usedACLs.insert(acl) }
       if let table = subnet.routeTable { usedRouteTables.insert(table) }
