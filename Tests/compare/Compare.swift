@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import ReachComparison
+import Reachability
 import ReferenceComparison
 import ReferenceModel
 import VPCModel
@@ -14,6 +16,7 @@ struct Compare: ParsableCommand {
 
         swift run -c release compare --rules pcaps/web.yaml pcaps/web.pcap
         swift run -c release compare --seed 1 --seeds 1000
+        swift run -c release compare --reach --seed 1 --seeds 400 --packets 2600
       """)
 
   @Option(help: "Model files.") var rules: [String] = []
@@ -23,10 +26,12 @@ struct Compare: ParsableCommand {
   @Option(help: "How many seeds.") var seeds: UInt64 = 0
   @Option(help: "Packets of each seed.") var packets = 400
   @Option(help: "Differences to print.") var show = 3
+  @Flag(help: "Compare reachability, as computed, with the engine's verdicts.") var reach = false
   @Option(help: "Write the capture of a seed here.") var write: String?
   @Argument var captures: [String] = []
 
   func run() throws {
+    if reach { return try compareReach() }
     var total = 0
     var different = 0
     var outcomes: [String: Int] = [:]
@@ -53,5 +58,19 @@ struct Compare: ParsableCommand {
     for (name, count) in outcomes.sorted(by: { $0.key < $1.key }) { print("\(count)\t\(name)") }
     print("\(total) packets compared, \(different) differ")
     if different > 0 { throw ExitCode(1) }
+  }
+
+  private func compareReach() throws {
+    var all = ReachComparison(seed: 0)
+    for number in seed..<(seed + seeds) {
+      let one = try ReachComparison.model(seed: number, packets: packets)
+      for difference in one.differences.prefix(show) { print(difference) }
+      all.add(one)
+    }
+    for fate in [Fate.refused, .unanswered, .answered, .oneWay] {
+      print("\(all.fates[fate, default: 0])\t\(fate)")
+    }
+    print("\(all.packets) packets compared, \(all.differences.count) differ")
+    if !all.differences.isEmpty { throw ExitCode(1) }
   }
 }
