@@ -78,6 +78,11 @@ public struct FlowLogFormat: Sendable, Equatable {
     self.fields = fields
   }
 
+  /// AWS's version 2 record, the default there.
+  public static var version2: [FlowLogField] {
+    FlowLogField.allCases.filter { $0.version == 2 }
+  }
+
   /// The first line of the file: the names of the fields.
   var header: String { fields.map(\.rawValue).joined(separator: " ") }
 

@@ -2,13 +2,24 @@ import Datapath
 import Wire
 
 /// Addresses, ports and protocol of one packet, as flow logs tell them.
-struct FlowTuple: Hashable {
-  var source: IPAddress
-  var destination: IPAddress
+public struct FlowTuple: Hashable, Sendable, BitwiseCopyable {
+  public var source: IPAddress
+  public var destination: IPAddress
   /// Zero for protocols without ports and for later fragments.
-  var sourcePort: UInt16 = 0
-  var destinationPort: UInt16 = 0
-  var protocolNumber: UInt8
+  public var sourcePort: UInt16
+  public var destinationPort: UInt16
+  public var protocolNumber: UInt8
+
+  public init(
+    source: IPAddress, destination: IPAddress, sourcePort: UInt16 = 0, destinationPort: UInt16 = 0,
+    protocolNumber: UInt8
+  ) {
+    self.source = source
+    self.destination = destination
+    self.sourcePort = sourcePort
+    self.destinationPort = destinationPort
+    self.protocolNumber = protocolNumber
+  }
 }
 
 /// What a flow log takes from one packet.
@@ -25,6 +36,15 @@ struct FlowFacts {
     switch frame.big16(12) {
     case EtherType.ipv4: self.init(v4: frame + 14, present: length - 14)
     case EtherType.ipv6: self.init(v6: frame + 14, present: length - 14)
+    default: return nil
+    }
+  }
+
+  /// Reads a recorded packet behind its link layer; nil when it is not IP or too short.
+  init?(_ link: LinkLayer, bytes: UnsafeRawPointer, captured: Int) {
+    switch link.etherType {
+    case EtherType.ipv4: self.init(v4: bytes + link.network, present: captured - link.network)
+    case EtherType.ipv6: self.init(v6: bytes + link.network, present: captured - link.network)
     default: return nil
     }
   }

@@ -29,11 +29,13 @@ enum OutputPaths {
     for (option, path) in [
       ("--verdicts", options.verdicts), ("--out", options.out),
       ("--annotated", options.annotated), ("--flow-log", options.flowLog),
+      ("--report", options.report),
     ] {
       if let path { outputs.append((option, path)) }
     }
     for (position, output) in outputs.enumerated() {
-      for input in options.captures + options.models where isSame(output.path, input) {
+      for input in options.captures + options.models + options.against
+      where isSame(output.path, input) {
         throw .usage(
           what: "\(output.option) \(output.path)",
           why: "it would overwrite the input \(input) (choose another file)")

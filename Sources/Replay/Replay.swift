@@ -12,24 +12,32 @@ public enum Replay {
   /// - Parameters:
   ///   - model: from the loader.
   ///   - options: inputs and outputs.
+  ///   - observer: told every packet.
   ///   - progress: called now and then.
   /// - Returns: the counts; with `failure` set when an input or output failed on the way.
   /// - Throws: `ReplayError` when nothing could be begun.
   public static func run(
-    model: VPCModel, options: ReplayOptions, progress: (ReplayProgress) -> Void = { _ in }
+    model: VPCModel, options: ReplayOptions, observer: (any ReplayObserver)? = nil,
+    progress: (ReplayProgress) -> Void = { _ in }
   ) throws(ReplayError) -> ReplayResult {
+    try checkFiles(options)
+    var session = try ReplaySession(model: model, compiled: compile(model), options: options)
+    if let observer { session.attach(observer) }
+    return session.run(progress)
+  }
+
+  /// Opens every input once.
+  static func checkFiles(_ options: ReplayOptions) throws(ReplayError) {
     try OutputPaths.check(options)
     for path in options.captures where path != "-" && FileIdentity(path: path)?.isStream != true {
       do { _ = try CaptureReader(path: path, filter: options.filter) } catch {
         throw .capture(error)
       }
     }
-    let compiled: CompiledTables
-    do { compiled = try TableCompiler.compile(model) } catch {
-      throw .refused(why: "\(error)")
-    }
-    var session = try ReplaySession(model: model, compiled: compiled, options: options)
-    return session.run(progress)
+  }
+
+  static func compile(_ model: VPCModel) throws(ReplayError) -> CompiledTables {
+    do { return try TableCompiler.compile(model) } catch { throw .refused(why: "\(error)") }
   }
 }
 
@@ -37,25 +45,27 @@ extension ReplaySession {
   /// Reads all captures, completes the outputs, and sums up.
   mutating func run(_ progress: (ReplayProgress) -> Void) -> ReplayResult {
     let start = monotonicSeconds()
-    let sizes = options.captures.map { FileIdentity(path: $0)?.size }
-    let total = sizes.contains { $0 == nil } ? nil : sizes.reduce(0.0) { $0 + ($1 ?? 0) }
-    var before = 0.0
+    let shares = CaptureShares(options.captures)
     var failure: ReplayError?
     do throws(ReplayError) {
       for index in options.captures.indices {
-        let size = sizes[index] ?? 0
         try read(index) { packets, part in
-          let done = part.map { before + $0 * size }
-          let fraction = total.flatMap { total in done.map { total > 0 ? $0 / total : 1 } }
-          progress(ReplayProgress(packets: packets, fraction: fraction))
+          progress(ReplayProgress(packets: packets, fraction: shares.fraction(index, part)))
         }
-        before += size
         if outputs.haveFailed { break }
       }
     } catch {
       failure = error
     }
-    failure = outputs.close() ?? failure
+    return finish(failure, since: start)
+  }
+
+  /// Completes the outputs, and sums up.
+  ///
+  /// - Parameter start: by `monotonicSeconds`.
+  mutating func finish(_ earlier: ReplayError?, since start: Double) -> ReplayResult {
+    var failure = outputs.close() ?? earlier
+    sample()
     var summary = ReplaySummary(counters, names)
     summary.interfaces = interfaces()
     summary.seconds = monotonicSeconds() - start
@@ -69,10 +79,27 @@ extension ReplaySession {
     return ReplayResult(
       summary: summary, warnings: warnings, explanations: explanations, failure: failure)
   }
+}
 
-  private func monotonicSeconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+func monotonicSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+/// How much of all captures each of them is, by its size.
+struct CaptureShares {
+  private let sizes: [Double?]
+
+  init(_ paths: [String]) { sizes = paths.map { FileIdentity(path: $0)?.size } }
+
+  /// How much of everything was read, from 0 to 1; nil when a size is not known.
+  ///
+  /// - Parameter part: of the file `index`.
+  func fraction(_ index: Int, _ part: Double?) -> Double? {
+    guard let part, !sizes.contains(where: { $0 == nil }) else { return nil }
+    let known = sizes.map { $0 ?? 0 }
+    let total = known.reduce(0, +)
+    return total > 0 ? (known[..<index].reduce(0, +) + part * known[index]) / total : 1
   }
 }

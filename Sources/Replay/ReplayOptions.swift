@@ -6,6 +6,8 @@ public struct ReplayOptions: Sendable {
   public var captures: [String]
   /// Model paths, which no output may overwrite.
   public var models: [String] = []
+  /// Of the model to compare with, the same.
+  public var against: [String] = []
   /// A tcpdump expression; nil judges every packet.
   public var filter: String?
   /// The id of the NIC that settles doubtful attributions.
@@ -18,6 +20,8 @@ public struct ReplayOptions: Sendable {
   public var flowLog: String?
   public var flowLogFormat = FlowLogFormat()
   public var explain: [ExplainTarget] = []
+  /// A page about the replay. Its maker writes it; here it is kept from overwriting anything.
+  public var report: String?
 
   public init(captures: [String]) { self.captures = captures }
 }

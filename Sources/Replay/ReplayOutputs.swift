@@ -13,13 +13,19 @@ struct ReplayOutputs {
   private let annotated: AnnotatedWriter?
   private let flowLog: FlowLog?
   private let logsFlows: Bool
+  /// Whether addresses and ports of each packet are kept, for flow logs or an observer.
+  var keepsFacts: Bool
   /// Recorded bytes of the burst, for the annotated capture.
   private var copies: [UInt8] = []
   /// By index in the engine's burst.
   private var facts: [FlowFacts?]
+  /// Of the burst's packets that the engine does not get, in order, and how many were taken.
+  private var ignored: [FlowFacts?] = []
+  private var ignoredTaken = 0
 
   init(model: VPCModel, names: VerdictNames, options: ReplayOptions) throws(ReplayError) {
     logsFlows = options.flowLog != nil
+    keepsFacts = logsFlows
     facts = Array(repeating: nil, count: FrameNormaliser.burstCapacity)
     out =
       if let path = options.out { try OutputWriter(path: path, nicIDs: names.nicIDs) } else { nil }
@@ -45,19 +51,23 @@ struct ReplayOutputs {
   }
 
   /// Whether settling has more to do than verdict lines.
-  var writesPackets: Bool { out != nil || annotated != nil || logsFlows }
+  var writesPackets: Bool { out != nil || annotated != nil || keepsFacts }
 
   /// Whether a text output cannot take more, so that going on is useless.
   var haveFailed: Bool { verdicts?.hasFailed ?? false }
 
   mutating func startBurst() {
     if annotated != nil { copies.removeAll(keepingCapacity: true) }
+    if keepsFacts {
+      ignored.removeAll(keepingCapacity: true)
+      ignoredTaken = 0
+    }
   }
 
-  /// Keeps what flow logs need of a frame before the engine rewrites it.
+  /// Keeps what flow logs and observers need of a frame before the engine rewrites it.
   @inline(__always)
   mutating func remember(_ packet: borrowing Packet, of entry: inout BurstEntry) {
-    guard logsFlows else { return }
+    guard keepsFacts else { return }
     let frame = UnsafeRawPointer(packet.base)
     let length = Int(packet.length)
     facts[Int(entry.packet)] =
@@ -77,9 +87,25 @@ struct ReplayOutputs {
       contentsOf: UnsafeRawBufferPointer(start: record.bytes, count: record.capturedLength))
   }
 
-  func facts(of entry: BurstEntry) -> FlowFacts? {
-    logsFlows && entry.packet >= 0 ? facts[Int(entry.packet)] : nil
+  /// Keeps what an observer needs of a packet that the engine does not get.
+  @inline(__always)
+  mutating func remember(ignored record: borrowing CaptureRecord, _ link: LinkLayer?) {
+    guard keepsFacts else { return }
+    var facts: FlowFacts?
+    if let link { facts = FlowFacts(link, bytes: record.bytes, captured: record.capturedLength) }
+    ignored.append(facts)
   }
+
+  /// What was kept of an entry; of entries without a packet, asked once each and in order.
+  mutating func facts(of entry: BurstEntry) -> FlowFacts? {
+    guard keepsFacts else { return nil }
+    if entry.packet >= 0 { return facts[Int(entry.packet)] }
+    defer { ignoredTaken += 1 }
+    return ignoredTaken < ignored.count ? ignored[ignoredTaken] : nil
+  }
+
+  /// Whether packets are logged as flows.
+  var logs: Bool { logsFlows }
 
   func annotate(_ entry: BurstEntry, _ outcome: Outcome, file: Int) {
     guard let annotated else { return }

@@ -21,6 +21,7 @@ extension ReplaySession {
       verdicts.write(
         file: file, number: entry.number, time: entry.time, bytes: entry.bytes, outcome)
     }
+    outcomes?.append(outcome)
     if outputs.writesPackets || entry.isExplained { settleSlowly(entry, outcome) }
   }
 
@@ -29,10 +30,15 @@ extension ReplaySession {
     _ entry: BurstEntry, _ outcome: Outcome
   ) {
     outputs.annotate(entry, outcome, file: file)
+    let facts = outputs.facts(of: entry)
+    observer?.observe(
+      ObservedPacket(
+        time: entry.time, bytes: entry.bytes, outcome: outcome, tuple: facts?.tuple,
+        bytesOfIP: facts?.bytes ?? 0))
     if entry.packet >= 0 {
       let packet = packets + Int(entry.packet)
       writeFrames(packet.pointee, entry, outcome)
-      if let facts = outputs.facts(of: entry) {
+      if let facts, outputs.logs {
         let receiver = outcome.direction == .local ? receiver(of: facts, from: outcome.nic) : .none
         outputs.log(facts, outcome, receiver: receiver, time: packet.pointee.time)
       }

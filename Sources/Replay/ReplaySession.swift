@@ -46,6 +46,11 @@ struct ReplaySession: ~Copyable {
   /// Frame numbers still to be explained in the current file.
   var explained: Set<UInt64> = []
   var defect: String?
+  /// Every outcome, in the order of the records, for a comparison; nil otherwise.
+  var outcomes: [Outcome]?
+  var observer: (any ReplayObserver)?
+  /// The capture time from which on the observer wants a sample; never without one.
+  var nextSample = UInt64.max
 
   init(model: VPCModel, compiled: CompiledTables, options: ReplayOptions) throws(ReplayError) {
     var preferred = TableIndex.none
@@ -89,50 +94,70 @@ struct ReplaySession: ~Copyable {
   mutating func read(
     _ index: Int, progress: (UInt64, Double?) -> Void
   ) throws(ReplayError) {
-    file = index
-    number = 0
-    let path = options.captures[index]
-    isLive = path == "-"
-    explained = Set(
-      options.explain.filter { $0.file == nil ? index == 0 : $0.file == path }.map(\.packet))
+    begin(index)
     var reader: CaptureReader
-    do { reader = try CaptureReader(path: path, filter: options.filter) } catch {
+    do { reader = try CaptureReader(path: options.captures[index], filter: options.filter) } catch {
       throw .capture(error)
     }
     var record = CaptureRecord()
     var accepted: UInt64 = 0
     while reader.next(&record) {
       accepted += 1
-      number = accepted + reader.packetsPassedOver
-      take(record)
+      judge(record, number: accepted + reader.packetsPassedOver)
       if counters.packets & (Self.progressInterval - 1) < UInt64(Self.entryCapacity) {
         if outputs.haveFailed { break }
-        progress(counters.packets, reader.byteCount.map { fraction(reader.bytesRead, of: $0) })
+        progress(counters.packets, reader.fractionRead)
       }
     }
+    end(warning: reader.warning)
+  }
+
+  /// Turns to another capture.
+  mutating func begin(_ index: Int) {
+    file = index
+    number = 0
+    let path = options.captures[index]
+    isLive = path == "-"
+    explained = Set(
+      options.explain.filter { $0.file == nil ? index == 0 : $0.file == path }.map(\.packet))
+  }
+
+  /// Judges a record, at the latest with the next `finishBurst`.
+  ///
+  /// - Parameter number: of the frame in its file, from 1.
+  @inline(__always)
+  mutating func judge(_ record: borrowing CaptureRecord, number: UInt64) {
+    self.number = number
+    take(record)
+  }
+
+  /// Completes the capture.
+  ///
+  /// - Parameter warning: the reader's.
+  mutating func end(warning: String?) {
     finishBurst()
-    if let warning = reader.warning { warnings.append("\(path): \(warning)") }
+    let path = options.captures[file]
+    if let warning { warnings.append("\(path): \(warning)") }
     for packet in explained.sorted() {
       warnings.append("\(path): has no packet \(packet) to explain; it ends with \(number)")
     }
   }
 
-  private func fraction(_ read: UInt64, of size: UInt64) -> Double {
-    size == 0 ? 1 : min(1, Double(read) / Double(size))
-  }
-
   /// Attributes a record and adds it to the burst.
   @inline(__always)
   private mutating func take(_ record: borrowing CaptureRecord) {
-    if record.time > now { now = record.time }
+    if record.time > now {
+      now = record.time
+      if now >= nextSample { sample() }
+    }
     let isExplained = !explained.isEmpty && explained.remove(number) != nil
     if isExplained { finishBurst() }
     var entry = BurstEntry(
       number: number, time: record.time, bytes: UInt32(clamping: record.originalLength))
     var endsBurst = isExplained || isLive
-    if let link = LinkLayer(
+    let link = LinkLayer(
       linkType: record.linkType, bytes: record.bytes, captured: record.capturedLength)
-    {
+    if let link {
       let attribution = attributor.attribute(link, record.bytes, record.capturedLength)
       if attribution != .ignore {
         let place = packets + packetCount
@@ -145,6 +170,7 @@ struct ReplaySession: ~Copyable {
         if place.pointee.origin == .guest && mayBeService(place.pointee) { endsBurst = true }
       }
     }
+    if entry.packet < 0 { outputs.remember(ignored: record, link) }
     entry.isExplained = isExplained
     outputs.remember(record, of: &entry)
     (entries + entryCount).initialize(to: entry)
@@ -154,7 +180,7 @@ struct ReplaySession: ~Copyable {
     {
       finishBurst()
     }
-    if isLive && !inputIsWaiting() { outputs.flush() }
+    if isLive && !Self.inputIsWaiting() { outputs.flush() }
   }
 
   @inline(__always)
@@ -193,13 +219,13 @@ struct ReplaySession: ~Copyable {
   }
 
   /// Whether standard input has more to read right now.
-  private func inputIsWaiting() -> Bool {
+  static func inputIsWaiting() -> Bool {
     var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
     return poll(&descriptor, 1, 0) > 0
   }
 
   /// Has the engine judge the burst, and settles its packets in order.
-  private mutating func finishBurst() {
+  mutating func finishBurst() {
     if entryCount == 0 { return }
     if packetCount > 0 {
       worker.process(
@@ -210,5 +236,12 @@ struct ReplaySession: ~Copyable {
     packetCount = 0
     normaliser.startBurst()
     outputs.startBurst()
+  }
+}
+
+extension CaptureReader {
+  /// How much of the file was read, from 0 to 1; nil when its size is not known.
+  var fractionRead: Double? {
+    byteCount.map { $0 == 0 ? 1 : min(1, Double(bytesRead) / Double($0)) }
   }
 }

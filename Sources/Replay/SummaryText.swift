@@ -2,8 +2,17 @@ import Wire
 
 extension ReplaySummary {
   /// The summary as one JSON object, its keys in the documented order.
-  public var json: String {
-    JSONText.object([
+  public var json: String { json(comparison: nil) }
+
+  /// The summary, with what a second rule set says differently as its member `against`.
+  public func json(comparison: Comparison?) -> String {
+    var members = members
+    if let comparison { members.append(("against", comparison.json)) }
+    return JSONText.object(members)
+  }
+
+  private var members: [(key: String, value: String)] {
+    [
       ("packets", "\(packets)"),
       ("bytes", "\(bytes)"),
       ("forwarded", "\(forwarded)"),
@@ -17,7 +26,7 @@ extension ReplaySummary {
       ("seconds", JSONText.decimal(seconds, places: 6)),
       ("packetsPerSecond", JSONText.decimal(packetsPerSecond, places: 0)),
       ("interfaces", JSONText.object(interfaces.map { ($0.id, Self.object($0)) }, indent: 2)),
-    ])
+    ]
   }
 
   private static func object(_ counts: [Count], indent: Int) -> String {

@@ -16,7 +16,8 @@ struct Apus: ParsableCommand {
       ReplayCommand.self, RunCommand.self, ApplyCommand.self, DiffCommand.self, GetCommand.self,
       DeleteCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self,
       TopCommand.self, TraceCommand.self, CaptureCommand.self, AuditCommand.self,
-      CheckCommand.self, BenchCommand.self,
+      CheckCommand.self, ExplainCommand.self, ReachCommand.self, ImportCommand.self,
+      BenchCommand.self,
       SchemaCommand.self, VersionCommand.self, CompletionsCommand.self,
     ])
 

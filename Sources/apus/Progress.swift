@@ -15,14 +15,26 @@ final class Progress {
 
   /// Renews the line, at most ten times a second.
   func show(_ progress: ReplayProgress) {
-    guard isShown else { return }
-    let now = Self.now()
-    guard now - last >= 0.1 else { return }
-    last = now
+    guard isShown, let now = isDue() else { return }
     var line = "\r\u{1B}[K\(progress.packets) packets"
     line += ", \(UInt64(Double(progress.packets) / (now - start))) packets/s"
     if let fraction = progress.fraction { line += ", \(Int(fraction * 100)) %" }
     ErrorReport.write(line)
+  }
+
+  /// Renews the line for a part of something whose size is known, or nil.
+  func show(_ what: String, _ part: UInt64, of all: UInt64?) {
+    guard isShown, isDue() != nil else { return }
+    let share = all.map { $0 == 0 ? "" : " \(part &* 100 / $0) %" } ?? " \(part) bytes"
+    ErrorReport.write("\r\u{1B}[K\(what)\(share)")
+  }
+
+  /// The time, a tenth of a second after the last one at the earliest.
+  private func isDue() -> Double? {
+    let now = Self.now()
+    guard now - last >= 0.1 else { return nil }
+    last = now
+    return now
   }
 
   /// Removes the line.

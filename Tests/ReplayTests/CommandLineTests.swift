@@ -141,7 +141,7 @@ import VPCModel
 
   @Test func checkReportsAsJSON() {
     let error = ModelError(file: "m", line: 1, column: nil, path: "p", reason: "r")
-    let text = CheckCommand.report(errors: [error], warnings: [])
+    let text = CheckReport(errors: [error]).json
     #expect(text.contains("\"valid\": false"))
     #expect(text.contains("\"column\": null"))
     #expect(text.hasSuffix("\"warnings\": []\n}"))
