@@ -9,17 +9,26 @@ enum BenchmarkModel {
   static let source = IPAddress(v4: 0x0A00_010A)
   static let nicMAC = MACAddress(0x0200_0000_000A)
   static let mappingCount = 256
+  static let hostAddress = IPAddress(v4: 0xC000_0201)
+  static let hostMAC = MACAddress(0x02AA_0000_0001)
+  static let gatewayMAC = MACAddress(0x02AA_0000_00FE)
+  static let vni: UInt32 = 100
 
   static func destination(_ index: Int) -> IPAddress { IPAddress(v4: 0x0A00_1000 + UInt32(index)) }
+  /// The tunnel endpoint of a destination.
+  static func endpoint(_ index: Int) -> IPAddress {
+    IPAddress(v4: 0xC000_0210 + UInt32(index % 16))
+  }
+  static func mappingMAC(_ index: Int) -> MACAddress {
+    MACAddress(0x0200_0001_0000 + UInt64(index))
+  }
 
   static func make() -> VPCModel {
     var model = VPCModel()
-    model.host = Host(
-      address: IPAddress(v4: 0xC000_0201), mac: MACAddress(0x02AA_0000_0001),
-      gatewayMAC: MACAddress(0x02AA_0000_00FE))
+    model.host = Host(address: hostAddress, mac: hostMAC, gatewayMAC: gatewayMAC)
     model.host?.mtu = 9100
     let everything = IPPrefix(IPAddress(v4: 0x0A00_0000), length: 16)
-    model.vpcs = [VPC(id: "vpc", vni: 100, cidrs: [everything])]
+    model.vpcs = [VPC(id: "vpc", vni: vni, cidrs: [everything])]
     model.subnets = [
       Subnet(
         id: "subnet", vpc: "vpc", cidrs: [IPPrefix(IPAddress(v4: 0x0A00_0100), length: 24)],
@@ -42,9 +51,7 @@ enum BenchmarkModel {
     for index in 0..<mappingCount {
       model.mappings.append(
         Mapping(
-          vpc: "vpc", address: destination(index),
-          host: IPAddress(v4: 0xC000_0210 + UInt32(index % 16)),
-          mac: MACAddress(0x0200_0001_0000 + UInt64(index))))
+          vpc: "vpc", address: destination(index), host: endpoint(index), mac: mappingMAC(index)))
     }
     return model
   }

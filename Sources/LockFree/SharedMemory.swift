@@ -27,6 +27,15 @@ public struct SharedMemory: @unchecked Sendable {
   /// Reserves lines of 16 words.
   public init(lines: Int) { self.init(byteCount: lines * Self.bytesPerLine) }
 
+  /// Has the kernel back all of it with pages now, so that no thread waits for one later, and none
+  /// of it comes to be used only after hours.
+  ///
+  /// - Complexity: O(n) in the bytes, about a millisecond for 10 MB.
+  public func prefault() {
+    // SAFETY: what the memory holds does not change.
+    unsafe apus_back_memory(base, UInt64(byteCount))
+  }
+
   /// Gives the memory back. The owner calls it once, when no thread has a view any more.
   public func deallocate() {
     // SAFETY: the owner says that no view is used any more.

@@ -18,6 +18,9 @@ public struct SlotRing: @unchecked Sendable {
     indices = RingIndices(memory: memory, capacity: capacity)
   }
 
+  /// Has all slots backed with memory (`SharedMemory.prefault`).
+  public func prefault() { indices.memory.prefault() }
+
   /// Gives the memory back. Once, after both threads are done.
   public func deallocate() { indices.memory.deallocate() }
 

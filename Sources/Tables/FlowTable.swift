@@ -52,6 +52,16 @@ public struct FlowTable: ~Copyable {
     buckets.deallocate()
   }
 
+  /// Has all memory backed with pages (`WorkerMemory.prefault`).
+  public func prefault() {
+    entries.prefault()
+    tracks.prefault()
+    addresses.prefault()
+    spare.prefault()
+    buckets.prefault()
+    wheel.prefault()
+  }
+
   // MARK: Lookup
 
   @inlinable @inline(__always)

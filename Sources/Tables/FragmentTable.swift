@@ -126,6 +126,13 @@ public struct FragmentTable: ~Copyable {
     heads.deallocate()
   }
 
+  /// Has all memory backed with pages (`WorkerMemory.prefault`).
+  public func prefault() {
+    datagrams.prefault()
+    pieces.prefault()
+    heads.prefault()
+  }
+
   // MARK: Lookup
 
   /// The live datagram of a key, or nil.

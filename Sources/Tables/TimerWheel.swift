@@ -40,6 +40,9 @@ public struct TimerWheel: ~Copyable {
     occupied.deallocate()
   }
 
+  /// Has all memory backed with pages (`WorkerMemory.prefault`).
+  func prefault() { links.prefault() }
+
   /// Whether time has left the tick that the wheel stands at.
   @inlinable @inline(__always)
   public func isBehind(_ now: UInt64) -> Bool { now >> Self.shift > current }

@@ -40,6 +40,17 @@ public struct WorkerMemory<Element: ~Copyable>: @unchecked Sendable {
     unsafe base = start.bindMemory(to: Element.self, capacity: max(1, count))
   }
 
+  /// Has the kernel back all of it with pages now, so that no first touch has to wait for one: a
+  /// huge page takes it hundreds of microseconds. Where it cannot, they come when they are touched.
+  ///
+  /// - Complexity: O(n) in the bytes, about a second for 10 GB.
+  public func prefault() {
+    // Smaller ones were touched when they were made.
+    if mappedBytes < Self.hugeFrom { return }
+    // SAFETY: all records are inside the mapping, and what they hold does not change.
+    unsafe _ = madvise(base, max(1, count) * MemoryLayout<Element>.stride, MADV_POPULATE_WRITE)
+  }
+
   /// Gives the memory back. The owner calls it once, when no view is used any more.
   public func deallocate() {
     // SAFETY: the owner says that no view is used any more.

@@ -2,7 +2,7 @@ import VPCModel
 import Wire
 
 /// What a guest sends to be expensive for the others.
-enum Attack: String, CaseIterable, Sendable {
+public enum Attack: String, CaseIterable, Sendable {
   /// SYNs of spoofed source and destination ports: each asks for a connection.
   case syn
   /// Datagrams of new five-tuples, until its part of the connection table is full, and on.

@@ -6,86 +6,95 @@ import TableCompiler
 
 /// What a guest at its contracted rate loses while another guest of the same workers attacks them.
 ///
-/// Real live workers poll ports in memory: everything but the copy from and to a guest. Each attack
-/// is compared with the same victim alone right before it. A thread takes what is left to the
-/// service thread, as fast as it can, and answers none of it. Times in which something else had the
-/// processor are left out and told (`stolen`): a round that took 20 microseconds, and 2 more for
-/// each frame in it, was not the worker's alone.
+/// Real live workers poll ports in memory: everything but the copy from and to a guest. Peace and
+/// attack take turns, because the machine's own speed changes from second to second. A thread takes
+/// what is left to the service thread, and answers none of it. Times in which
+/// something else had the processor are left out and told (`stolen`), in peace and under attack: 20
+/// microseconds between two calls of a port, with at most the judgement of a burst between them,
+/// were not the worker's alone.
 public struct IsolationBenchmark {
+  /// Attacks to be measured.
+  public var attacks = Attack.allCases
   public var flows = 1_000
-  public var milliseconds = 300
+  /// Of a turn; longer than what the loop remembers of a port.
+  public var milliseconds = 150
+  /// Of peace, and as many of the attack, in a run.
+  public var turns = 4
   public var runs = 3
   /// The victim's packets a second, over all workers.
   public var rate = 1_000_000.0
 
-  /// Undisturbed frames of a phase that a percentile 99.9 needs; without them the run has none.
+  /// Undisturbed frames that a percentile 99.9 needs; without them the run has none.
   static let leastSamples = 10_000
 
   public init() {}
 
-  /// Measures one phase after another: throughput in the victim's own, and percentile 99.9 of its
-  /// latency as a multiple.
+  /// Measures one attack after another: the victim's throughput in what it has in peace, and
+  /// percentile 99.9 of its latency as a multiple.
   ///
   /// - Throws: `TableCompilerError` when the model cannot be compiled, which is a defect.
   public func run(workers: Int) throws(TableCompilerError) -> [BenchmarkResult] {
-    let ticks = LatencyBenchmark.ticksPerMicrosecond()
     var results: [BenchmarkResult] = []
-    for attack in Attack.allCases {
-      var (shares, ratios, alone, attacked): ([Double], [Double], [Double], [Double]) =
-        ([], [], [], [])
-      var (rates, stolen): ([Double], [Double]) = ([], [])
-      for _ in 0..<runs {
-        let peace = try measure(workers, nil, ticks)
-        let war = try measure(workers, attack, ticks)
-        shares.append(100 * war.share / peace.share)
-        if min(peace.latencies.total, war.latencies.total) >= Self.leastSamples {
-          alone.append(peace.latencies.percentile(0.999) / ticks)
-          attacked.append(war.latencies.percentile(0.999) / ticks)
-          ratios.append(attacked[attacked.count - 1] / alone[alone.count - 1])
-        }
-        rates.append(Double(war.attacked) / Double(milliseconds) / 1_000)
-        stolen.append(100 * war.stolenShare)
-      }
+    for attack in attacks {
+      var outcomes: [Outcome] = []
+      for _ in 0..<runs { outcomes.append(try measure(workers, attack)) }
       let parameters = [("attack", attack.rawValue), ("workers", "\(workers)")]
-      func result(_ name: String, _ unit: String, _ samples: [Double]) -> BenchmarkResult {
-        BenchmarkResult(name: name, unit: unit, samples: samples, parameters: parameters)
+      func add(_ name: String, _ unit: String, _ figure: (Outcome) -> Double?) {
+        let samples = outcomes.compactMap(figure)
+        // Without undisturbed frames there is no percentile to tell.
+        if samples.isEmpty { return }
+        results.append(
+          BenchmarkResult(name: name, unit: unit, samples: samples, parameters: parameters))
       }
-      let figures = [
-        result("isolation", "% of its throughput alone", shares),
-        result("isolation-p99.9", "times alone", ratios),
-        result("isolation-p99.9-alone", "us", alone), result("isolation-p99.9", "us", attacked),
-        result("isolation-attack", "Mpps", rates), result("isolation-stolen", "%", stolen),
-      ]
-      // Without undisturbed frames there is no percentile to tell.
-      results += figures.filter { $0.runs > 0 }
+      add("isolation", "% of its throughput in peace") {
+        100 * $0.attacked.share / $0.peace.share
+      }
+      add("isolation-p99.9", "times that in peace") { outcome in
+        guard let alone = outcome.peace.delay, let attacked = outcome.attacked.delay
+        else { return nil }
+        return attacked / alone
+      }
+      add("isolation-p99.9-peace", "us") { $0.peace.delay }
+      add("isolation-p99.9-attacked", "us") { $0.attacked.delay }
+      add("isolation-attack", "Mpps") { $0.rate }
+      add("isolation-stolen-peace", "%") { 100 * $0.peace.stolen }
+      add("isolation-stolen-attacked", "%") { 100 * $0.attacked.stolen }
     }
     return results
   }
 
-  private struct Phase {
+  /// What the victim had in one kind of turns.
+  private struct Part {
+    /// Of its frames.
     var share = 0.0
-    var attacked = 0
-    var stolenShare = 0.0
-    var latencies = LatencyHistogram()
+    /// Percentile 99.9 of its latency in microseconds; nil with too few samples.
+    var delay: Double?
+    /// Of the time.
+    var stolen = 0.0
   }
 
-  private func measure(
-    _ workers: Int, _ attack: Attack?, _ ticks: Double
-  ) throws(TableCompilerError) -> Phase {
+  private struct Outcome {
+    var peace = Part()
+    var attacked = Part()
+    /// Million packets a second that the attacker got rid of.
+    var rate = 0.0
+  }
+
+  private func measure(_ workers: Int, _ attack: Attack) throws(TableCompilerError) -> Outcome {
+    let ticks = LatencyBenchmark.ticksPerMicrosecond()
     let bench = try LiveBenchmark(workers: workers, model: Attack.model())
-    let records = UnsafeMutablePointer<VictimRecord>.allocate(capacity: workers)
-    records.initialize(repeating: VictimRecord(), count: workers)
+    let records = UnsafeMutablePointer<VictimRecord>.allocate(capacity: 2 * workers)
+    records.initialize(repeating: VictimRecord(), count: 2 * workers)
     defer {
-      records.deinitialize(count: workers)
+      records.deinitialize(count: 2 * workers)
       records.deallocate()
     }
-    let start = apus_tsc()
-    let warm = UInt64(ticks * 150_000)
-    let duration = UInt64(ticks * 1_000 * Double(milliseconds))
+    let from = apus_tsc() + UInt64(ticks * 150_000)
+    let turn = UInt64(ticks * 1_000 * Double(milliseconds))
     let load = IsolationPorts.Load(
       interval: ticks * 1_000_000 * Double(workers) / rate, flows: flows, attack: attack,
-      from: start + warm, to: start + warm + duration, gap: UInt64(ticks * 20),
-      gapPerFrame: UInt64(ticks * 2))
+      from: from, to: from + UInt64(2 * turns) * turn, turn: turn, gap: UInt64(ticks * 20),
+      workers: workers)
     let length = workers * IsolationPorts.memoryLength
     let memory = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: length)
@@ -94,9 +103,7 @@ public struct IsolationBenchmark {
     var threads = (0..<workers).map { index in
       LiveBenchmark.thread(processor: workers == 1 ? 1 : index) {
         let ports = IsolationPorts(
-          load, seed: UInt64(index) &* 7_919 &+ 77,
-          memory: places.memory + index * IsolationPorts.memoryLength,
-          record: places.records + index)
+          load, index: index, everything: places.memory, records: places.records + 2 * index)
         var worker = LiveWorker(
           index: index, io: ports, engine: bench.engine(index, flows: 1 << 17),
           shared: bench.shared)
@@ -107,29 +114,40 @@ public struct IsolationBenchmark {
     while apus_tsc() < load.to + UInt64(ticks * 20_000) { usleep(5_000) }
     bench.shared.stop()
     for thread in threads { pthread_join(thread, nil) }
-    return summary(bench, records, workers, duration)
+    expectAllAccountedFor(bench)
+    var outcome = Outcome()
+    outcome.peace = summary(records, workers, 0, ticks)
+    outcome.attacked = summary(records, workers, 1, ticks)
+    let sent = (0..<workers).reduce(0) { $0 + records[2 * $1 + 1].attacked }
+    outcome.rate = Double(sent) / Double(turns * milliseconds) / 1_000
+    return outcome
   }
 
-  /// What the workers' records say; and no packet may be unaccounted for.
-  private func summary(
-    _ bench: LiveBenchmark, _ records: UnsafeMutablePointer<VictimRecord>, _ workers: Int,
-    _ length: UInt64
-  ) -> Phase {
+  private func expectAllAccountedFor(_ bench: LiveBenchmark) {
     func total(_ counter: LiveCounter) -> UInt64 { bench.shared.counters.total(counter) }
     precondition(
       total(.received) + total(.takenOver)
         == total(.sent) + total(.dropped) + total(.ignored) + total(.punted) + total(.handedOver))
-    var (phase, offered, delivered): (Phase, Int, Int) = (Phase(), 0, 0)
+  }
+
+  /// What the workers' records say of peace (0) or attack (1).
+  private func summary(
+    _ records: UnsafeMutablePointer<VictimRecord>, _ workers: Int, _ kind: Int, _ ticks: Double
+  ) -> Part {
+    var (part, offered, delivered) = (Part(), 0, 0)
+    var latencies = LatencyHistogram()
     for index in 0..<workers {
-      offered += records[index].offered
-      delivered += records[index].delivered
-      phase.attacked += records[index].attacked
-      phase.stolenShare += Double(records[index].stolen) / Double(length) / Double(workers)
-      phase.latencies.add(records[index].latencies)
+      let record = records[2 * index + kind]
+      offered += record.offered
+      delivered += record.delivered
+      part.stolen += Double(record.stolen) / ticks / 1_000
+      latencies.add(record.latencies)
     }
     precondition(offered > 0 && delivered <= offered)
-    phase.share = Double(delivered) / Double(offered)
-    return phase
+    part.stolen /= Double(turns * milliseconds * workers)
+    part.share = Double(delivered) / Double(offered)
+    if latencies.total >= Self.leastSamples { part.delay = latencies.percentile(0.999) / ticks }
+    return part
   }
 
   private struct Places: @unchecked Sendable {
@@ -137,14 +155,15 @@ public struct IsolationBenchmark {
     let memory: UnsafeMutableRawPointer
   }
 
-  /// Takes what workers leave to the service thread.
+  /// Takes what workers leave to the service thread, once in a millisecond: with two workers it has
+  /// its processor from one of them, and takes it away each time for some 11 microseconds.
   private static func serve(_ bench: LiveBenchmark, _ workers: Int) {
     while !bench.shared.stopFlag.isSet {
       for index in 0..<workers {
         let channel = bench.shared.slowPath(worker: index)
         while unsafe channel.nextPunt() != nil { channel.finishPunt() }
       }
-      usleep(50)
+      usleep(1_000)
     }
   }
 }

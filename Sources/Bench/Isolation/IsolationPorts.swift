@@ -4,14 +4,11 @@ import Live
 import LockFree
 import Wire
 
-/// What one worker of the isolation benchmark saw of the victim's frames.
+/// What one worker of the isolation benchmark saw of the victim's frames, in peace or under attack.
 struct VictimRecord {
   /// Of frames that were due while it was measured.
   var offered = 0
   var delivered = 0
-  /// For which there was no room in the victim's ring, or that the worker dropped.
-  var overflowed = 0
-  var dropped = 0
   /// Frames that the attacker had taken off its ring.
   var attacked = 0
   /// Ticks in which something else had the processor.
@@ -32,79 +29,122 @@ struct IsolationPorts: PacketIO, ~Copyable {
     /// Ticks between two of the victim's frames at this worker.
     var interval: Double
     var flows: Int
-    var attack: Attack?
+    var attack: Attack
     /// Ticks: when measuring begins and ends.
     var from: UInt64
     var to: UInt64
-    /// Ticks between two polls without a frame that no round takes, and what each frame adds.
+    /// Ticks of a turn: peace and attack take turns. What is due in the first 20th part of one is
+    /// not measured: the turn before may still be felt.
+    var turn: UInt64
+
+    /// Whether a time is of peace (0) or attack (1); nil before measuring begins, which is peace.
+    func part(_ time: UInt64) -> Int? {
+      time >= from && time < to ? Int((time - from) / turn & 1) : nil
+    }
+
+    /// The same for what is measured.
+    func measuredPart(_ time: UInt64) -> Int? {
+      time >= from && time < to && (time - from) % turn >= turn / 20 ? part(time) : nil
+    }
+    /// Ticks between two calls of the worker that nothing which it does between them takes.
     var gap: UInt64
-    var gapPerFrame: UInt64
+    var workers: Int
   }
 
   private let load: Load
+  private let index: Int
+  /// All workers', and this one's part of it.
+  private let everything: UnsafeMutableRawPointer
   private let memory: UnsafeMutableRawPointer
-  private let record: UnsafeMutablePointer<VictimRecord>
+  /// In peace, and under attack.
+  private let records: UnsafeMutablePointer<VictimRecord>
   /// The next slot of the victim, and of the attacker.
   private var next = (victim: 0, attacker: 0)
   private var due: Double
   private var random: UInt64
   private var now: UInt64 = 0
-  private var frames = 0
   /// Frames that were due before this were held up by somebody else.
   private var disturbedUntil: UInt64 = 0
+  /// Frames of the victim that left in this round: whether it was disturbed is known after it.
+  private var pending = 0
 
   /// - Parameters:
-  ///   - memory: of `memoryLength` bytes, all zero. Others may have frames in it after this
-  ///     worker's end, so it is the caller's.
-  ///   - record: what happens is written there; read after the worker's end.
+  ///   - index: which worker this is.
+  ///   - everything: `memoryLength` bytes for each worker, all zero. Others may have frames in it
+  ///     after this worker's end, so it is the caller's.
+  ///   - records: two; what happens is written there, to be read after the worker's end.
   init(
-    _ load: Load, seed: UInt64, memory: UnsafeMutableRawPointer,
-    record: UnsafeMutablePointer<VictimRecord>
+    _ load: Load, index: Int, everything: UnsafeMutableRawPointer,
+    records: UnsafeMutablePointer<VictimRecord>
   ) {
     self.load = load
-    self.memory = memory
-    self.record = record
-    random = seed | 1
+    self.index = index
+    self.everything = everything
+    self.records = records
+    memory = everything + index * Self.memoryLength
+    random = UInt64(index) &* 7_919 &+ 77 | 1
     due = Double(apus_tsc())
   }
 
-  static var memoryLength: Int { 2 * slots * slotLength }
+  /// Slots, the victim's frames of a round with when they were due and left, and a line for others.
+  static var memoryLength: Int { pendingOffset + 16 * slots + 128 }
+  private static var pendingOffset: Int { 2 * slots * slotLength }
+
+  /// Until when a worker was held up by somebody else, for all to read.
+  private func disturbance(of worker: Int) -> UnsafeMutablePointer<UInt64> {
+    (everything + worker * Self.memoryLength + Self.pendingOffset + 16 * Self.slots)
+      .assumingMemoryBound(to: UInt64.self)
+  }
 
   var portCount: Int { 3 }
 
   mutating func receive(port: Int, into burst: UnsafeMutableBufferPointer<Packet>) -> Int {
+    watch()
     switch port {
     case 0:
-      poll()
+      countPending()
       return 0
     case 1: return receiveVictim(burst)
     default: return receiveAttacker(burst)
     }
   }
 
-  /// Once a round: the time, and whether something else had the processor since the last.
-  private mutating func poll() {
+  /// With each call: the time, and whether something else had the processor since the last.
+  private mutating func watch() {
     let last = now
     now = apus_tsc()
-    let most = load.gap + load.gapPerFrame * UInt64(frames)
-    if last > 0 && now - last > most {
-      // As long again to work off what has piled up.
-      disturbedUntil = now + (now - last)
-      if now > load.from && now < load.to { record.pointee.stolen += now - last }
-      // What its ring could not hold meanwhile is not the worker's doing.
-      while due < Double(now) - Double(Self.ringCapacity / 2) * load.interval {
-        due += load.interval
+    if last == 0 || now - last <= load.gap { return }
+    // As long again to work off what has piled up.
+    disturbedUntil = now + (now - last)
+    apus_store_relaxed(disturbance(of: index), disturbedUntil)
+    if let part = load.part(now) { records[part].stolen += now - last }
+    // What its ring could not hold meanwhile is not the worker's doing.
+    while due < Double(now) - Double(Self.ringCapacity / 2) * load.interval {
+      due += load.interval
+    }
+  }
+
+  /// Counts the latencies of the last round's frames, unless somebody held up a worker that they
+  /// came through.
+  private mutating func countPending() {
+    if pending == 0 { return }
+    var disturbed: UInt64 = 0
+    for worker in 0..<load.workers {
+      disturbed = max(disturbed, apus_load_relaxed(disturbance(of: worker)))
+    }
+    for place in 0..<pending {
+      let entry = memory + Self.pendingOffset + 16 * place
+      let due = entry.load(as: UInt64.self)
+      if due > disturbed, let part = load.measuredPart(due) {
+        records[part].latencies.add(entry.load(fromByteOffset: 8, as: UInt64.self) &- due)
       }
     }
-    frames = 0
+    pending = 0
   }
 
   private mutating func receiveVictim(_ burst: UnsafeMutableBufferPointer<Packet>) -> Int {
     while Double(now) - due > Double(Self.ringCapacity) * load.interval {
-      if isMeasured(UInt64(due)) {
-        record.pointee.offered += 1
-        record.pointee.overflowed += 1
-      }
+      if let part = load.measuredPart(UInt64(due)) { records[part].offered += 1 }
       due += load.interval
     }
     var count = 0
@@ -113,33 +153,28 @@ struct IsolationPorts: PacketIO, ~Copyable {
     {
       next.victim = (next.victim + 1) & (Self.slots - 1)
       slot.storeBytes(of: UInt64(due), toByteOffset: 8, as: UInt64.self)
-      slot.storeBytes(of: disturbedUntil, toByteOffset: 16, as: UInt64.self)
-      if isMeasured(UInt64(due)) { record.pointee.offered += 1 }
+      if let part = load.measuredPart(UInt64(due)) { records[part].offered += 1 }
       due += load.interval
       BenchmarkFrame.write(at: slot + Self.headroom, flow: Int(step() >> 20) % load.flows)
       burst[count] = Self.packet(slot, length: PipelineBenchmark.frameLength)
       count += 1
     }
-    frames += count
     return count
   }
 
   private mutating func receiveAttacker(_ burst: UnsafeMutableBufferPointer<Packet>) -> Int {
-    guard let attack = load.attack else { return 0 }
+    guard load.part(now) == 1 else { return 0 }
     var count = 0
-    while count < min(burst.count, 32), let slot = take(next.attacker, from: Self.slots) {
+    while count < burst.count, let slot = take(next.attacker, from: Self.slots) {
       next.attacker = (next.attacker + 1) & (Self.slots - 1)
       slot.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
-      let length = attack.write(at: slot + Self.headroom, random: step())
+      let length = load.attack.write(at: slot + Self.headroom, random: step())
       burst[count] = Self.packet(slot, length: length)
       count += 1
     }
-    if isMeasured(now) { record.pointee.attacked += count }
-    frames += count
+    records[1].attacked += count
     return count
   }
-
-  private func isMeasured(_ time: UInt64) -> Bool { time >= load.from && time < load.to }
 
   /// A slot whose buffer is free, which is taken then.
   private func take(_ index: Int, from first: Int) -> UnsafeMutableRawPointer? {
@@ -162,25 +197,32 @@ struct IsolationPorts: PacketIO, ~Copyable {
   }
 
   mutating func send(_ packet: inout Packet, port: Int, headers: HeaderOffsets) {
+    watch()
     let slot = packet.base - Int(packet.headroom)
     let due = slot.load(fromByteOffset: 8, as: UInt64.self)
     if due != 0, port == 0 {
-      if isMeasured(due) {
-        record.pointee.delivered += 1
-        let disturbed = max(disturbedUntil, slot.load(fromByteOffset: 16, as: UInt64.self))
-        if due > disturbed { record.pointee.latencies.add(apus_tsc() &- due) }
+      if let part = load.measuredPart(due) {
+        records[part].delivered += 1
+        if pending < Self.slots {
+          let entry = memory + Self.pendingOffset + 16 * pending
+          entry.storeBytes(of: due, as: UInt64.self)
+          entry.storeBytes(of: now, toByteOffset: 8, as: UInt64.self)
+          pending += 1
+        }
       }
-      slot.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
     }
-    release(&packet)
+    free(packet)
   }
 
   mutating func flush() {}
 
   mutating func release(_ packet: inout Packet) {
+    watch()
+    free(packet)
+  }
+
+  private func free(_ packet: borrowing Packet) {
     let slot = packet.base - Int(packet.headroom)
-    let due = slot.load(fromByteOffset: 8, as: UInt64.self)
-    if due != 0 && isMeasured(due) { record.pointee.dropped += 1 }
     apus_store_release(slot.assumingMemoryBound(to: UInt64.self), 0)
   }
 

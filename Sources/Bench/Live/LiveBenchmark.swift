@@ -24,6 +24,7 @@ final class LiveBenchmark: @unchecked Sendable {
     shared = WorkerShared(
       workers: workers, portCount: portCount, nicCapacity: compiled.tables.nics.count,
       isBusyPolling: true)
+    shared.prefault()
     let tables = LiveTables(
       rules: compiled.tables, portCount: portCount, uplinkMAC: MACAddress(0x02AA_0000_0001))
     for port in 1..<portCount { tables.connect(port: port, nic: TableIndex(port - 1)) }
@@ -43,9 +44,11 @@ final class LiveBenchmark: @unchecked Sendable {
     configuration.workerCount = workers
     configuration.workerIndex = index
     configuration.shared = workers > 1 ? allowances : nil
-    return Worker(
+    let engine = Worker(
       configuration: configuration, nicCapacity: compiled.tables.nics.count,
       ruleCapacity: compiled.tables.ruleCount)
+    engine.prefault()
+    return engine
   }
 
   /// Runs something on a thread of its own, bound to a processor.
