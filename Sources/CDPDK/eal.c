@@ -9,6 +9,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 int apus_eal_start(int count, char **arguments) {
   cpu_set_t before;
   int known = pthread_getaffinity_np(pthread_self(), sizeof before, &before);
+  // Taps are told of frames by queued signals, of which a user has a limited number in all
+  // processes. When it is reached the kernel sends SIGIO (fcntl(2), F_SETSIG): it would end this one.
+  signal(SIGIO, SIG_IGN);
   int result = rte_eal_init(count, arguments);
   int error = result < 0 ? (rte_errno != 0 ? rte_errno : EINVAL) : 0;
   if (known == 0) pthread_setaffinity_np(pthread_self(), sizeof before, &before);

@@ -21,6 +21,8 @@
 #include "mbuf.h"
 
 #define DEVICES 1024 /* RTE_MAX_VHOST_DEVICE: vid is less */
+#define CALL_FRAMES 32 /* what rte_vhost takes of a call's frames at most */
+#define SET_VRING_NUM 8
 #define GET_QUEUE_NUM 17
 
 struct apus_vhost {
@@ -48,14 +50,22 @@ static apus_vhost *guest_with(int vid) {
   return vid < 0 || vid >= DEVICES ? NULL : atomic_load(&guest_of[vid]);
 }
 
-/// Answers how many queue pairs there are, which rte_vhost 22.11 cannot be told.
+/// Answers how many queue pairs there are, which rte_vhost 22.11 cannot be told, and refuses rings
+/// that are too small, which ends the session.
 /// The message is laid out as on the wire (vhost-user protocol, "Message format").
 static enum rte_vhost_msg_result answer(int vid, void *message) {
   struct {
     uint32_t request, flags, size;
-    uint64_t number;
+    union {
+      uint64_t number;
+      struct {
+        uint32_t index, entries;
+      } ring;
+    };
   } __attribute__((packed)) *words = message;
   apus_vhost *guest = guest_with(vid);
+  if (words->request == SET_VRING_NUM && words->ring.entries < APUS_VHOST_RING)
+    return RTE_VHOST_MSG_RESULT_ERR;
   if (guest == NULL || words->request != GET_QUEUE_NUM) return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
   words->size = sizeof words->number;
   words->number = guest->pairs;
@@ -346,6 +356,16 @@ static uint32_t make_ready(apus_pool *pool, struct rte_mbuf **mbufs, uint32_t co
   return ready;
 }
 
+/// How many frames a call of rte_vhost is given: one, when a frame may take several entries of the
+/// ring.
+///
+/// rte_vhost notes the entries that all frames of a call took in memory for as many entries as the
+/// ring has, but takes as many as the guest's index promises, which may change at any time (22.11).
+/// One frame takes fewer than the ring has; without merged buffers each takes one.
+static uint32_t frames_at_once(const apus_vhost *guest) {
+  return apus_vhost_features(guest) & 1ULL << VIRTIO_NET_F_MRG_RXBUF ? 1 : CALL_FRAMES;
+}
+
 int apus_vhost_send(apus_vhost *guest, uint32_t worker, uint32_t pair, apus_pool *pool,
                     apus_mbuf **frames, uint32_t count, bool is_plain, uint64_t *unsent) {
   struct rte_mbuf **mbufs = (struct rte_mbuf **)frames;
@@ -353,7 +373,9 @@ int apus_vhost_send(apus_vhost *guest, uint32_t worker, uint32_t pair, apus_pool
   int vid = enter(guest, worker);
   int sent = -1;
   if (vid >= 0) {
-    sent = rte_vhost_enqueue_burst(vid, 2 * pair, mbufs, count);
+    uint32_t most = frames_at_once(guest), taken = most;
+    for (sent = 0; (uint32_t)sent < count && taken == most; sent += taken)
+      taken = rte_vhost_enqueue_burst(vid, 2 * pair, mbufs + sent, RTE_MIN(most, count - sent));
     leave(worker);
   }
   for (uint32_t i = sent < 0 ? 0 : (uint32_t)sent; i < count; i++) *unsent += mbufs[i]->pkt_len;

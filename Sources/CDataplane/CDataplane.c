@@ -24,6 +24,11 @@ void *apus_map_memory(uint64_t bytes) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+void apus_back_memory(void *memory, uint64_t bytes) {
+  // The heap's was touched when it was made. Where the kernel cannot, pages come when they are touched.
+  if (bytes >= MAPPED_FROM) madvise(memory, bytes, MADV_POPULATE_WRITE);
+}
+
 void apus_unmap_memory(void *memory, uint64_t bytes) {
   if (bytes < MAPPED_FROM)
     free(memory);

@@ -56,6 +56,7 @@ final class HostServer {
     shared = WorkerShared(
       workers: workers, portCount: plan.portCapacity + 1,
       nicCapacity: capacity.networkInterfaces, isBusyPolling: plan.workers.polling == .busy)
+    shared.prefault()
     queue = PublicationQueue(shared)
     // Without an uplink no frame of ours ever bears this.
     uplinkMAC = ports.uplinkMAC.bits != 0 ? ports.uplinkMAC : compiled.model.host?.mac ?? .router

@@ -103,8 +103,10 @@ extension Worker {
     return value
   }
 
+  /// The product alone would leave 0 and its complement as they are, and payloads of nothing but
+  /// ones and zeros alike.
   private func mixDigest(_ word: UInt64) -> UInt64 {
     let product = word.multipliedFullWidth(by: 0xC2B2_AE3D_27D4_EB4F)
-    return product.high ^ product.low
+    return (product.high ^ product.low) &+ 0x1656_67B1_9E37_79F9
   }
 }

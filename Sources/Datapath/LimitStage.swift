@@ -53,7 +53,7 @@ extension Worker {
   private mutating func connectionLimits(
     _ nic: TableIndex, now: UInt64, hash: UInt64, replaces: Bool, _ tables: borrowing RuleTables
   ) -> DropReason {
-    if !replaces && !hasRoomForConnection(nic, now: now, hash: hash, tables) {
+    if !hasRoomForConnection(nic, now: now, hash: hash, replaces: replaces, tables) {
       nics[nic].counters.connectionsExceeded &+= 1
       return .limitConnections
     }
@@ -62,12 +62,17 @@ extension Worker {
   }
 
   /// Whether a NIC may open one more connection: its allowance, its share of the table, the table.
+  ///
+  /// One that takes another's place needs no room, but after the allowance was lowered there may be
+  /// too many without it.
   private mutating func hasRoomForConnection(
-    _ nic: TableIndex, now: UInt64, hash: UInt64, _ tables: borrowing RuleTables
+    _ nic: TableIndex, now: UInt64, hash: UInt64, replaces: Bool, _ tables: borrowing RuleTables
   ) -> Bool {
     let limit = tables.nics[nic].connections
-    if nics[nic].connections >= limit { expireDueFlows(now) }
-    if nics[nic].connections >= limit { return false }
+    let replaced: UInt32 = replaces ? 1 : 0
+    if nics[nic].connections &- replaced >= limit { expireDueFlows(now) }
+    if nics[nic].connections &- replaced >= limit { return false }
+    if replaces { return true }
     if !flows.hasRoom(hash) { return false }
     return nics[nic].connections < reservePerNIC || sharedConnections < sharedCapacity
   }

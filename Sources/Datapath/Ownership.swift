@@ -6,8 +6,10 @@ import Wire
 // symmetric hash of the five-tuple names.
 
 extension Worker {
-  /// Words of a NIC in the table of fragment ways: of each datagram who owns it, and since when.
+  /// Words of a NIC in the table of fragment ways: of each datagram who owns it, and since when, in
+  /// sets of four.
   static var fragmentWaysPerNIC: Int { 512 }
+  private static var fragmentWaysPerSet: Int { 4 }
 
   /// Leaves a packet to the worker that owns its connection, as it came: verdict `handOver`.
   ///
@@ -77,23 +79,39 @@ extension Worker {
     let way = owner(name)
     if way != index && !packet.flags.contains(.handedOver) { return way }
     packet.flags.insert(.ownerKnown)
-    let slot =
-      Int(context.nic) &* Self.fragmentWaysPerNIC
-      &+ Int(truncatingIfNeeded: name) & (Self.fragmentWaysPerNIC / 2 &- 1) &* 2
     // The hash in the upper bits tells whose entry it is, and the owner stands below.
     let mark = name & ~0xFF
-    let known = fragmentWays[slot]
-    let isKnown = known & ~0xFF == mark
-    if context.headers.isLaterFragment { return isKnown ? Int(known & 0xFF) : index }
+    let (slot, isKnown) = fragmentWay(of: mark, name, context.nic, now: packet.time)
+    if context.headers.isLaterFragment { return isKnown ? Int(fragmentWays[slot] & 0xFF) : index }
     // Another first fragment of the same datagram, with other ports, overlaps the one before, or
     // follows one that was too small to have any: only who knows that one can tell.
-    if isKnown && packet.time &- fragmentWays[slot &+ 1] < FragmentTable.lifetime {
-      return Int(known & 0xFF)
-    }
+    if isKnown { return Int(fragmentWays[slot] & 0xFF) }
     let owner = context.headers.hasTransport ? self.owner(connectionHash(context.headers)) : index
     fragmentWays[slot] = mark | UInt64(owner)
     fragmentWays[slot &+ 1] = packet.time
     return owner
+  }
+
+  /// Where a datagram's way is remembered; when it is not, the place that has been longest without
+  /// a new one.
+  ///
+  /// With its time it is forgotten by its owner too: a piece that came late must not wait there
+  /// while a new datagram of the same identification begins here.
+  private func fragmentWay(
+    of mark: UInt64, _ name: UInt64, _ nic: TableIndex, now: UInt64
+  ) -> (slot: Int, isKnown: Bool) {
+    let sets = Self.fragmentWaysPerNIC / 2 / Self.fragmentWaysPerSet
+    let first =
+      Int(nic) &* Self.fragmentWaysPerNIC
+      &+ (Int(truncatingIfNeeded: name) & (sets &- 1)) &* 2 &* Self.fragmentWaysPerSet
+    var oldest = first
+    for way in 0..<Self.fragmentWaysPerSet {
+      let slot = first &+ 2 &* way
+      let isYoung = now &- fragmentWays[slot &+ 1] < FragmentTable.lifetime
+      if isYoung && fragmentWays[slot] & ~0xFF == mark { return (slot, true) }
+      if fragmentWays[slot &+ 1] < fragmentWays[oldest &+ 1] { oldest = slot }
+    }
+    return (oldest, false)
   }
 
   private func datagramHash(_ headers: borrowing Headers) -> UInt64 {

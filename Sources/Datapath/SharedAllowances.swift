@@ -90,7 +90,11 @@ extension Worker {
   ) -> DropReason {
     let now = packet.time
     if creates {
-      if !replaces && !reserveConnection(nic, now: now, hash: context.hash, tables) {
+      let hasRoom =
+        replaces
+        ? mayReplaceConnection(nic, now: now, tables)
+        : reserveConnection(nic, now: now, hash: context.hash, tables)
+      if !hasRoom {
         nics[nic].counters.connectionsExceeded &+= 1
         return .limitConnections
       }
@@ -133,6 +137,16 @@ extension Worker {
         .credit &+= count
     }
     return .limitBandwidth
+  }
+
+  /// Whether one connection of a NIC may take the place of another: not while there are more than
+  /// its allowance, which was lowered then.
+  private mutating func mayReplaceConnection(
+    _ nic: TableIndex, now: UInt64, _ tables: borrowing RuleTables
+  ) -> Bool {
+    let limit = UInt64(tables.nics[nic].connections)
+    if shared.connections(nic) > limit { expireDueFlows(now) }
+    return shared.connections(nic) <= limit
   }
 
   /// Counts one more connection of a NIC, if its allowance, its share and the table have room.

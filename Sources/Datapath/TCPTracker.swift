@@ -63,6 +63,8 @@ struct TCPTracker: ~Copyable {
   ///
   /// - Parameter side: 0 when the segment is of the side that sent the first packet, 1 otherwise.
   mutating func follow(_ segment: TCPSegment, side: UInt8) -> TCPVerdict {
+    // A fragment does not say how long the segment is, whatever becomes of it.
+    if segment.isFragment { track.windowCheckOff = true }
     let old = state
     var next = TCPTransition.next(side: side, kind: segment.kind, state: old)
     var skipsWindow = false
@@ -90,8 +92,7 @@ struct TCPTracker: ~Copyable {
       if side == 1, segment.kind == .ack, track.lastFlags.contains(.simultaneousOpen) {
         next = .to(.established)
       }
-    case .to(.closed)
-    where segment.kind == .rst && !track.windowCheckOff && !segment.isFragment:
+    case .to(.closed) where segment.kind == .rst && !track.windowCheckOff:
       switch judgeReset(segment, side: side, old: old) {
       case .invalid: return .invalid
       case .checkWindow: break

@@ -11,7 +11,6 @@ extension TCPTracker {
 
   /// Checks a segment against both windows and moves them; `accept`, `ignore` or `invalid`.
   mutating func checkWindow(_ segment: TCPSegment, side: UInt8, state: TCPState) -> TCPVerdict {
-    if segment.isFragment { track.windowCheckOff = true }
     if track.windowCheckOff { return .accept }
     var acknowledgement = segment.acknowledgement
     var selective = acknowledgement

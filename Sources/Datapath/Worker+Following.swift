@@ -41,7 +41,10 @@ extension Worker {
       following.allowances = tables.allowanceGeneration
       adoptAllowances(tables)
     }
-    if !following.isSweeping { beginSweep(tables) }
+    if !following.isSweeping { return beginSweep(tables) }
+    // The list of NICs that went is another: places in it are other NICs'. To clean twice does no
+    // harm, as nobody gets a number before this worker has swept.
+    if case .nics = following.part { following.cursor = 0 }
   }
 
   /// Buckets of other settings begin full, as their parts mean something else; and the reserve of

@@ -83,6 +83,16 @@ public struct Worker: ~Copyable {
     if ownsShared { shared.deallocate() }
   }
 
+  /// Has the memory for connections, fragments and NICs backed with pages, before a packet comes.
+  public func prefault() {
+    flows.prefault()
+    fragments.prefault()
+    nics.prefault()
+    drops.prefault()
+    leases.prefault()
+    fragmentWays.prefault()
+  }
+
   // MARK: Counters
 
   /// Allowances in use and counters of a NIC.

@@ -45,7 +45,8 @@ package enum OffloadHeader {
       Int(header.gso_size) >= segmentBytesMin
     else { return false }
     let dataOffset = Int(byte(packet, start &+ 12) >> 4) &* 4
-    if Int(packet.length) > start &+ dataOffset &+ Int(header.gso_size) {
+    // A header that is shorter than any is left to the parser, which refuses the packet.
+    if dataOffset >= 20 && Int(packet.length) > start &+ dataOffset &+ Int(header.gso_size) {
       packet.segmentSize = header.gso_size
     }
     return true

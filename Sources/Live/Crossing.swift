@@ -70,9 +70,19 @@ struct Crossing: Sendable {
   /// Looks how many packets of a share were taken, and whether there is room for another one then.
   @inlinable @inline(never)
   func settles(_ share: Int) -> Bool {
-    accounts[share].ended = UInt32(truncatingIfNeeded: taken.word(share).loadRelaxed())
-    let used = Int(accounts[share].begun &- accounts[share].ended)
+    look(share)
+    let used = waiting(share)
     return ring.room(wanted: used &+ 1) > used
+  }
+
+  /// Packets of a share that were not taken when it was looked at last, and those since.
+  @inlinable @inline(__always)
+  func waiting(_ share: Int) -> Int { Int(accounts[share].begun &- accounts[share].ended) }
+
+  /// Looks how many packets of a share were taken.
+  @inlinable @inline(__always)
+  func look(_ share: Int) {
+    accounts[share].ended = UInt32(truncatingIfNeeded: taken.word(share).loadRelaxed())
   }
 
   /// Shows the consumer what was staged.

@@ -6,24 +6,31 @@ import Wire
 // What comes in: from ports, and from other workers.
 
 extension LiveWorker where IO: ~Copyable {
-  /// Takes a burst from every port that is there and settles it.
+  /// Takes what its quota allows from every port that is there, and settles it.
   ///
-  /// - Returns: how many frames came.
+  /// - Returns: how many frames came, and 1 more when a port has to wait, which may have some.
   @unsafe @inlinable @inline(__always)
   mutating func pollPorts(_ tables: UnsafePointer<LiveTables>) -> Int {
     var filled = 0
     var total = 0
+    var waits = 0
     for place in 0..<(unsafe tables.pointee.polledPorts.count) {
       let port = unsafe Int(tables.pointee.polledPorts[place])
+      let quota = unsafe pollQuota(port, tables)
+      if quota == 0 {
+        waits = 1
+        continue
+      }
       if filled > Self.burstCapacity &- Self.leastRoom {
         unsafe judge(filled, tables)
         filled = 0
       }
       // SAFETY: `filled` is at most half of the burst's descriptors, which are all initialised.
       let room = unsafe UnsafeMutableBufferPointer(
-        start: burst.pointer(filled), count: Self.burstCapacity &- filled)
+        start: burst.pointer(filled), count: min(quota, Self.burstCapacity &- filled))
       let count = unsafe io.receive(port: port, into: room)
       if count == 0 { continue }
+      noteActive(port, count)
       total &+= count
       filled =
         port == 0
@@ -32,7 +39,7 @@ extension LiveWorker where IO: ~Copyable {
     }
     if total > 0 { self.count(.received, total) }
     if filled > 0 { unsafe judge(filled, tables) }
-    return total
+    return total &+ waits
   }
 
   /// Prepares a guest's frames for the engine.
@@ -144,6 +151,8 @@ extension LiveWorker where IO: ~Copyable {
     _ count: Int, from other: Int, _ tables: UnsafePointer<LiveTables>
   ) -> Int {
     let crossing = shared.crossing(from: other, to: index)
+    // The other worker's processor has the headers in its cache: all of them are fetched at once.
+    for slot in 0..<count { unsafe prefetch(burst[slot].base) }
     var end = 0
     for slot in 0..<count {
       crossing.finish(share: burst[slot].rule)
@@ -182,6 +191,7 @@ extension LiveWorker where IO: ~Copyable {
     guard unsafe crossing.stage(burst.pointer(slot), share: share) else {
       return dropHere(slot, nic: nic, .workerFull)
     }
+    noteHandOver(crossing, share: share, port: Int(ports[slot]), to: target)
     staged |= 1 << UInt64(truncatingIfNeeded: target)
     count(.handedOver, 1)
     resetDescriptor(slot)

@@ -11,6 +11,7 @@ extension LiveWorker where IO: ~Copyable {
   mutating func settle(_ slot: Int, _ tables: UnsafePointer<LiveTables>) {
     switch burst[slot].verdict {
     case .forward:
+      if burst[slot].state == .new || burst[slot].state == .related { noteCostly(slot) }
       if burst[slot].flags.contains(.needsFragmentation) {
         unsafe puntFragment(slot, tables)
       } else if let nic = burst[slot].output.nicIndex {
@@ -18,8 +19,12 @@ extension LiveWorker where IO: ~Copyable {
       } else {
         unsafe sendToUnderlay(slot, tables)
       }
-    case .drop: unsafe settleDrop(slot, tables)
-    case .punt: unsafe puntService(slot, tables)
+    case .drop:
+      noteCostly(slot)
+      unsafe settleDrop(slot, tables)
+    case .punt:
+      noteCostly(slot)
+      unsafe puntService(slot, tables)
     case .handOver: unsafe handOver(slot, tables)
     case .ignore, .pending, .reply, .consume:
       count(.ignored, 1)

@@ -19,6 +19,11 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   /// The burst under way, and where each packet came from.
   @usableFromInline let burst: WorkerMemory<Packet>
   @usableFromInline let ports: WorkerMemory<UInt16>
+  /// What is remembered of each port from round to round.
+  @usableFromInline let burdens: WorkerMemory<PortBurden>
+  /// The guest's port that brought something last, and until when two are taken to do so.
+  @usableFromInline var lastActive = 0
+  @usableFromInline var contendedUntil: UInt64 = 0
   /// When a next hop may be asked for again, by endpoint modulo the count.
   @usableFromInline let askTimes: WorkerMemory<UInt64>
   /// Workers that packets were staged for in this round, a bit each.
@@ -62,6 +67,7 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     self.index = index
     burst = WorkerMemory(count: Self.scratch + 1)
     ports = WorkerMemory(count: Self.burstCapacity)
+    burdens = WorkerMemory(count: shared.portCount)
     askTimes = WorkerMemory(count: Self.askSlots)
     for slot in 0...Self.scratch {
       // SAFETY: an empty packet at an address of ours, until a port fills it in.
@@ -74,6 +80,7 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   deinit {
     burst.deallocate()
     ports.deallocate()
+    burdens.deallocate()
     askTimes.deallocate()
   }
 

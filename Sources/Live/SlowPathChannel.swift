@@ -44,6 +44,12 @@ public struct SlowPathChannel: Sendable {
     frameCapacity = sizes.frame
   }
 
+  /// Has both rings backed with memory (`SharedMemory.prefault`).
+  func prefault() {
+    punts.prefault()
+    answers.prefault()
+  }
+
   func deallocate() {
     punts.deallocate()
     answers.deallocate()

@@ -20,6 +20,8 @@ public struct WorkerShared: @unchecked Sendable {
   /// Number `workers` is the service thread.
   public let sleepers: Sleepers
   @usableFromInline let control: SharedMemory
+  /// For each port, until when its packets are taken for costly; a word each.
+  @usableFromInline let costlyTimes: SharedMemory
   @usableFromInline let quiescent: QuiescentState
   @usableFromInline let crossings: UnsafeMutablePointer<Crossing>
   @usableFromInline let channels: UnsafeMutablePointer<SlowPathChannel>
@@ -36,6 +38,7 @@ public struct WorkerShared: @unchecked Sendable {
     counters = LiveCounters(workers: workers, portCount: portCount, nicCapacity: nicCapacity)
     sleepers = Sleepers(count: workers + 1)
     control = SharedMemory(lines: 3 + 4 * workers)
+    costlyTimes = SharedMemory(byteCount: portCount * 8)
     quiescent = QuiescentState(readers: workers)
     // SAFETY: every ring and channel is initialised here, and freed in `deallocate`.
     unsafe crossings = .allocate(capacity: workers * workers)
@@ -49,6 +52,12 @@ public struct WorkerShared: @unchecked Sendable {
     }
   }
 
+  /// Has the rings to the service thread backed with memory, before a worker writes to them.
+  public func prefault() {
+    // SAFETY: every channel was initialised.
+    for worker in 0..<workers { unsafe channels[worker].prefault() }
+  }
+
   /// Frees all of it, the published tables too. Once, after every thread that has a handle.
   public func deallocate() {
     // SAFETY: nobody uses any of it any more.
@@ -60,8 +69,13 @@ public struct WorkerShared: @unchecked Sendable {
     counters.deallocate()
     sleepers.deallocate()
     quiescent.deallocate()
+    costlyTimes.deallocate()
     control.deallocate()
   }
+
+  /// Until when workers take little at once from a port, in nanoseconds.
+  @inlinable @inline(__always)
+  func costlyUntil(_ port: Int) -> AtomicWord { costlyTimes.word(port) }
 
   // MARK: Control side
 

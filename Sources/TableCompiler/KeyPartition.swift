@@ -1,5 +1,6 @@
 import Tables
 import VPCModel
+import Wire
 
 /// The key space of a classifier cut into intervals, each with the rule that decides it.
 ///
@@ -110,8 +111,15 @@ struct KeyPartition: Equatable {
 }
 
 extension TrafficMatch {
+  /// Whether packets of a family may match: ICMP of the other family has no type and code here, and
+  /// the key of a packet without them is that of type 0, code 0.
+  package func applies(to family: IPFamily) -> Bool {
+    if icmpType == nil && icmpCode == nil { return true }
+    return protocolNumber == (family == .v4 ? 1 : 58)
+  }
+
   /// The keys that the match covers, ascending, with a gap between any two intervals.
-  var keyIntervals: [ClosedRange<UInt32>] {
+  package var keyIntervals: [ClosedRange<UInt32>] {
     // Protocols with ports: a match on ports without a protocol means these.
     let withPorts: [UInt8] = [6, 17, 132]
     guard let protocolNumber else {

@@ -26,7 +26,8 @@ package enum MessageError: Error, Equatable, CustomStringConvertible {
     case .regionCount(let count): "\(count) memory regions (1 to \(MemoryTable.regionLimit))"
     case .region(let index, let why): "memory region \(index) \(why)"
     case .ring(let index): "ring \(index) is out of range"
-    case .ringSize(let size): "a ring of \(size) entries (1 to \(MessageRules.ringSizeLimit))"
+    case .ringSize(let size):
+      "a ring of \(size) entries (\(MessageRules.leastRingSize) to \(MessageRules.ringSizeLimit))"
     case .ringState(let state): "state \(state) of a ring"
     case .ringAddress: "flags of a ring's address are unknown"
     case .notificationDescriptor: "a notification descriptor is no event descriptor"
@@ -43,6 +44,9 @@ package enum MessageRules {
   static let ringLimit = 256
   /// A queue's greatest size (virtio 1.2, 2.7).
   static let ringSizeLimit: UInt32 = 32768
+  /// A data plane refuses less: rte_vhost takes up to 32 frames at once, and notes them in memory
+  /// for as many entries as the ring has.
+  static let leastRingSize: UInt32 = 64
   /// Bit 8 of a notification: poll, there is no descriptor.
   static let noDescriptor: UInt64 = 1 << 8
 
@@ -84,7 +88,7 @@ package enum MessageRules {
     }
     guard message.ring < ringLimit else { throw .ring(UInt64(message.ring)) }
     switch request {
-    case .setRingSize where message.number == 0 || message.number > ringSizeLimit:
+    case .setRingSize where !(leastRingSize...ringSizeLimit).contains(message.number):
       throw .ringSize(message.number)
     case .setRingEnable where message.number > 1: throw .ringState(message.number)
     // The only flag is the log's.

@@ -59,7 +59,9 @@ public struct FrameParser {
     case 0x0806:
       headers.link = .arp
       if length < Self.ethernetLength + 28 { headers.faults.insert(.truncated) }
-    case 0x8100, 0x88A8, 0x9100: headers.link = .vlan
+    // IEEE 802.1Q's customer and service tags. 0x9100, which switches had for the latter before
+    // there was a standard, is an EtherType like any other that is not read.
+    case 0x8100, 0x88A8: headers.link = .vlan
     default: headers.link = .other
     }
   }

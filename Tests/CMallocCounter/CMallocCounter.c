@@ -2,6 +2,7 @@
 // runtime allocates; the work is done by the names that glibc keeps for this purpose.
 #include "CMallocCounter.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <stddef.h>
 
@@ -57,3 +58,8 @@ void free(void *memory) {
 }
 
 #endif
+
+uint64_t apus_heap_in_use(void) {
+  struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}

@@ -30,7 +30,10 @@ import Testing
     var (last, inFlight) = (0, 0)
     var acknowledged = 0
     for round in 0..<Self.kills {
-      let life = try run(in: directory, for: Double.random(in: 0.005...0.25, using: &random))
+      // Every fourth is killed while it starts as well, however long that takes.
+      let life = try run(
+        in: directory, for: Double.random(in: 0.005...0.25, using: &random),
+        sinceItsStart: round % 4 == 3)
       try #require(!life.isMixed, "round \(round)")
       if let start = life.start {
         #expect(start == last || start == inFlight, "round \(round)")
@@ -53,8 +56,10 @@ import Testing
     #expect(report.records > 10 && acknowledged > Self.kills / 4, "\(acknowledged)")
   }
 
-  /// Runs the program, and kills it some time after it said that it begins.
-  private func run(in directory: String, for seconds: Double) throws -> Life {
+  /// Runs the program, and kills it some time after it was started, or after its first words.
+  private func run(
+    in directory: String, for seconds: Double, sinceItsStart: Bool
+  ) throws -> Life {
     let process = Process()
     process.executableURL = URL(filePath: Self.program)
     process.arguments = [directory]
@@ -66,9 +71,12 @@ import Testing
       Thread.sleep(forTimeInterval: seconds)
       kill(identifier, SIGKILL)
     }
-    killer.start()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    if sinceItsStart { killer.start() }
+    var bytes = output.fileHandleForReading.availableData
+    if !sinceItsStart { killer.start() }
+    bytes += output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
+    let text = String(decoding: bytes, as: UTF8.self)
     var life = Life()
     // A last line that is cut was not said.
     for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {

@@ -29,7 +29,7 @@ struct DeviceTests {
       ["--uplink", device, "--forward", "0:0", "--mtu", "9000", "--describe", "2"]
         + ["--megabytes", "160"])
     probe.wait(port: 0) { $0["tx"] == 2 }
-    probe.finish()
+    _ = probe.finish()
     #expect(try Frames.read(folder.file("out")) == frames)
   }
 

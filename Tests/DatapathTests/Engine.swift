@@ -52,10 +52,14 @@ struct Engine: ~Copyable {
   }
 
   /// The same as a host does it: numbers stay, and the worker follows.
-  mutating func change(to model: VPCModel, cutsConnections: Bool = false) throws {
+  ///
+  /// - Parameter swept: what is known of the worker's cleaning; without it how it is now.
+  mutating func change(
+    to model: VPCModel, cutsConnections: Bool = false, swept: UInt32? = nil
+  ) throws {
     var request = CompileRequest(
       generation: compiled.tables.generation + 1, previous: compiled)
-    request.swept = worker.following.swept
+    request.swept = swept ?? worker.following.swept
     request.cutsConnections = cutsConnections
     compiled = try TableCompiler.compile(model, request)
     adopt()

@@ -49,6 +49,28 @@ import Wire
     #expect(later == .drop(.fragmentOrphan))
   }
 
+  /// The first of two that went is free again while the worker cleans up after both.
+  @Test(arguments: 0..<8)
+  func `a sweep leaves nobody out when the list of those that went changes`(steps: Int) throws {
+    var engine = try Engine()
+    let packet = Compose.ipv4("10.0.1.11", "198.51.100.7", protocol: 17, Compose.udp(1, 2))
+    let sent = engine.judge(frame: Compose.ethernet(to: .router, from: Engine.data, packet), nic: 1)
+    #expect(sent.verdict == .forward && engine.worker.nicState(1).counters.packetsOut == 1)
+    var model = Self.withoutWeb()
+    try engine.change(to: model)
+    _ = engine.sweep()
+    #expect(engine.worker.following.swept == 2)
+    // Compiled before that was known.
+    model.networkInterfaces = []
+    try engine.change(to: model, swept: 0)
+    for _ in 0..<steps { engine.sweepOnce() }
+    model.policy.midstream = .drop
+    try engine.change(to: model, swept: 2)
+    _ = engine.sweep()
+    #expect(engine.worker.following.swept == 3)
+    #expect(engine.worker.nicState(1).counters.packetsOut == 0)
+  }
+
   @Test func `others keep their connections and counters`() throws {
     var engine = try Engine()
     let packet = Compose.ipv4("10.0.1.11", "198.51.100.7", protocol: 17, Compose.udp(1, 2))

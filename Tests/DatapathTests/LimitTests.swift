@@ -148,4 +148,43 @@ import Wire
     let tiny = (0..<30).count { _ in engine.judge(Self.datagram(1, 0)).verdict == .forward }
     #expect(tiny == 18)
   }
+
+  static func tcp(
+    _ port: UInt16, _ sequence: UInt32, _ flags: UInt8, acknowledges: UInt32 = 0,
+    isAnswer: Bool = false
+  ) -> [UInt8] {
+    let (near, far) = ("10.0.1.10", "198.51.100.7")
+    let segment = Compose.tcp(
+      isAnswer ? 443 : port, isAnswer ? port : 443, sequence: sequence,
+      acknowledgement: acknowledges, flags: flags)
+    return Compose.ipv4(
+      isAnswer ? far : near, isAnswer ? near : far, protocol: 6, segment)
+  }
+
+  /// One that is begun, and one that was established and reset.
+  static let twoConnections: [(packet: [UInt8], origin: Origin)] = {
+    let (syn, ack, rst): (UInt8, UInt8, UInt8) = (2, 16, 4)
+    return [
+      (tcp(2, 100, syn), .guest), (tcp(1, 100, syn), .guest),
+      (tcp(1, 900, syn | ack, acknowledges: 101, isAnswer: true), .captured),
+      (tcp(1, 101, ack, acknowledges: 901), .guest),
+      (tcp(1, 101, rst | ack, acknowledges: 901), .guest),
+    ]
+  }()
+
+  /// A connection that was reset and begins anew takes its own place, but not when the allowance
+  /// was lowered meanwhile and is used up without it.
+  @Test(arguments: [1, 2])
+  func `a connection that begins anew counts once`(allowance: UInt64) throws {
+    var engine = try Engine(Self.model { $0.connections = 2 })
+    for (packet, origin) in Self.twoConnections {
+      let answer = engine.judge(packet, origin)
+      #expect(answer.verdict == .forward)
+    }
+    try engine.change(to: Self.model { $0.connections = allowance })
+    let again = engine.judge(Self.tcp(1, 100_000, 2))
+    let expected = Answer.forward(.new, "tcp-out")
+    #expect(again == (allowance == 2 ? expected : .drop(.limitConnections)))
+    #expect(engine.worker.nicState(0).connections == 2)
+  }
 }

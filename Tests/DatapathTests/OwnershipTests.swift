@@ -172,6 +172,52 @@ import Wire
     #expect(later.verdict == .forward)
   }
 
+  /// A piece of a datagram.
+  private static func piece(_ number: UInt16, isLast: Bool) -> [UInt8] {
+    // Numbers that follow each other would have places far from each other.
+    let product = number &* 0x9E37
+    let datagram = Compose.udp(3_000 + number, 53, [UInt8](repeating: 7, count: 40))
+    return Compose.ipv4(
+      own, far, protocol: 17, Array(isLast ? datagram[24...] : datagram[..<24]),
+      identifier: product ^ product >> 7, fragment: isLast ? 3 : 0x2000)
+  }
+
+  /// With one place for each hash a datagram was lost for 256 that are on their way.
+  @Test func `forty datagrams on their way do not displace each other`() throws {
+    var crew = try Crew()
+    for batch in UInt16(0)..<8 {
+      let numbers = batch * 40 + 1...batch * 40 + 40
+      for number in numbers {
+        let begun = crew.judge(Self.piece(number, isLast: false), at: Int(number) % 2)
+        #expect(begun.verdict == .forward)
+      }
+      for number in numbers {
+        let ended = crew.judge(Self.piece(number, isLast: true), at: Int(number / 2) % 2)
+        #expect(ended.verdict == .forward, "datagram \(number)")
+      }
+      crew.now += 16_000_000_000
+    }
+  }
+
+  /// A late piece that went there would be overtaken by a new datagram of the same identification.
+  @Test func `where a datagram went is forgotten with it`() throws {
+    var crew = try Crew()
+    var moved = 0
+    for number in UInt16(1)..<60 {
+      // Nothing is known of it: judged where its identification leads.
+      let unknown = crew.judge(Self.piece(number, isLast: true), at: 0)
+      let begun = crew.judge(Self.piece(number, isLast: false), at: 0)
+      if begun.owner != unknown.owner { moved += 1 }
+      crew.now += 15_000_000_000 - 1
+      let known = crew.judge(Self.piece(number, isLast: true), at: 0)
+      #expect(known.owner == begun.owner && known.verdict == .forward)
+      crew.now += 1
+      let forgotten = crew.judge(Self.piece(number, isLast: true), at: 0)
+      #expect(forgotten.owner == unknown.owner && forgotten.reason == .fragmentOrphan)
+    }
+    #expect(moved > 10)
+  }
+
   @Test func `an allowance that is another begins full for all workers`() throws {
     var model = Engine.model()
     model.networkInterfaces[0].limits.packetsPerSecond = 60

@@ -1,4 +1,5 @@
 import Datapath
+import TableCompiler
 import Tables
 import TestPackets
 import Testing
@@ -50,6 +51,23 @@ import Wire
     #expect(reasons == [.none: 5, .limitConnectionRate: 15])
     // The refused ones hold no place.
     #expect(crew.shared.connections(0) == 5)
+  }
+
+  /// As `LimitTests` has it for one worker.
+  @Test(arguments: [1, 2])
+  func `a connection that begins anew counts once`(allowance: UInt64) throws {
+    var crew = try Self.crew { $0.connections = 2 }
+    for (packet, origin) in LimitTests.twoConnections {
+      let answer = crew.judge(packet, at: 0, origin)
+      #expect(answer.verdict == .forward)
+    }
+    crew.follow(
+      try TableCompiler.compile(
+        LimitTests.model { $0.connections = allowance },
+        CompileRequest(generation: 2, previous: crew.compiled)))
+    let again = crew.judge(LimitTests.tcp(1, 100_000, 2), at: 0)
+    #expect(again.reason == (allowance == 2 ? .none : .limitConnections))
+    #expect(crew.shared.connections(0) == 2)
   }
 
   @Test func `tokens that a worker took in advance come back after their time`() throws {

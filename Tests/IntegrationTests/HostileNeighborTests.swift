@@ -186,6 +186,69 @@ struct HostileNeighborTests {
   }
 }
 
+/// A guest's ring and the memory that rte_vhost has for it. Apart from the others: where these fail,
+/// memory of the data plane is broken.
+@Suite(.serialized, .enabled(if: Lab.hasGuests, Lab.why), .timeLimit(.minutes(5)))
+struct RingMemoryTests {
+  @Test("V-27: a ring smaller than a burst ends its session", arguments: [true, false])
+  func smallRing(hasBroker: Bool) async throws {
+    try await HostileLab.with(hasBroker: hasBroker) { lab in
+      // A running ring is told to have 4 entries.
+      let small = try await HostileGuest.run(
+        ["--variant", "5", "disorder"], socket: lab.socket, seconds: 5)
+      #expect(small.status == 0)
+      #expect(small.output.contains("disorder: session ended"), "\(small.output)")
+      let good = try await HostileGuest.run(
+        ["--count", "32", "well-behaved"], socket: lab.socket, seconds: 30)
+      #expect(good.status == 0, "\(good.output)\n\(lab.apus.log)")
+    }
+  }
+
+  @Test("V-28: an index that promises more than the ring has")
+  func indexBeyond() async throws {
+    try await HostileLab.attack([["index-beyond"], ["index-beyond"]])
+  }
+
+  @Test func aBurstThatTheRingHasRoomForArrives() async throws {
+    try await HostileLab.with { lab in
+      let guest = try BackgroundProgram(
+        HostileGuest.command(["--count", "4000", "well-behaved"], socket: lab.socket, seconds: 20),
+        log: lab.folder.url("guest"))
+      try await Waiting.until(seconds: 10) {
+        try await lab.apus.count("apus_port_up{port=\"eni-hostile\"}") == 1
+      }
+      // Nobody answers, but the neighbour's address is known from now on.
+      _ = try await lab.left.exec("ping -c 1 -W 1 10.0.1.10")
+      let full = try await lab.apus.portDrops("eni-hostile", "port.full")
+      let came = try await lab.sentToHostile()
+      // 100 frames wait in the tap, so that whole bursts are taken.
+      let process = try lab.apus.process()
+      kill(process, SIGSTOP)
+      defer { kill(process, SIGCONT) }
+      _ = try await lab.left.exec("ping -q -c 100 -l 100 -W 1 10.0.1.10")
+      kill(process, SIGCONT)
+      try await Waiting.until(seconds: 10) { try await lab.sentToHostile() >= came + 100 }
+      #expect(try await lab.sentToHostile() >= came + 100)
+      #expect(try await lab.apus.portDrops("eni-hostile", "port.full") == full)
+      await guest.end()
+    }
+  }
+}
+
+/// Taps of DPDK tell of frames by queued signals. When the user's queue is full, maybe with those of
+/// another process, the kernel sends SIGIO instead, which ends who is not ready for it.
+@Suite(.enabled(if: Lab.hasGuests, Lab.why), .timeLimit(.minutes(2)))
+struct FullSignalQueueTests {
+  @Test func endsNothing() async throws {
+    try await HostileLab.with { lab in
+      kill(try lab.apus.process(), SIGIO)
+      let watched = try await lab.watch { try await Task.sleep(for: .seconds(1)) }
+      #expect(watched.lost == 0)
+      #expect(lab.apus.isAlive)
+    }
+  }
+}
+
 /// What is in the programs, whoever may run them.
 @Suite struct ProgramContentTests {
   @Test("V-21: the vhost crypto device is not called by any program")

@@ -8,12 +8,12 @@ import Testing
 @Suite struct OffloadHeaderTests {
   /// An IPv4 TCP packet of `length` bytes, and what becomes of it with a header.
   static func apply(
-    length: Int = 2000, next: UInt8 = 6, _ header: cxdp_header
+    length: Int = 2000, next: UInt8 = 6, words: UInt8 = 5, _ header: cxdp_header
   ) -> (accepted: Bool, isPartial: Bool, segmentSize: UInt16, bytes: [UInt8]) {
     var bytes = [UInt8](repeating: 0, count: max(length, 54))
     bytes.replaceSubrange(12..<15, with: [0x08, 0x00, 0x45])
     bytes[23] = next
-    bytes[46] = 0x50
+    bytes[46] = words << 4
     return bytes.withUnsafeMutableBytes { memory in
       guard let base = memory.baseAddress else { return (false, false, 0, []) }
       var packet = Packet(base: base, length: UInt32(length), headroom: 0)
@@ -53,6 +53,15 @@ import Testing
     #expect(!Self.apply(Self.header(gso: 1, size: 1448, start: 54)).accepted)
     #expect(!Self.apply(next: 17, Self.header(gso: 1, size: 1448, offset: 6)).accepted)
     #expect(!Self.apply(Self.header(start: 0, offset: 2)).accepted, "in the Ethernet header")
+  }
+
+  /// Found by fuzzing: fewer bytes than one segment and a whole header were taken for two segments.
+  @Test func nothingIsCutBehindAShortHeader() {
+    for words in UInt8(0)..<5 {
+      let short = Self.apply(length: 105, words: words, Self.header(gso: 1, size: 64))
+      #expect(short.accepted && short.segmentSize == 0)
+    }
+    #expect(Self.apply(length: 119, Self.header(gso: 1, size: 64)).segmentSize == 64)
   }
 
   /// A TCP packet of IPv6 with destination options, which Linux segments as any other.

@@ -74,7 +74,7 @@ import Wire
     var worker = host.worker()
     host.wires.put((0..<50).map { _ in LiveHost.arp() }, port: LiveHost.webPort)
     host.wires.put([LiveHost.arp(LiveHost.data)], port: LiveHost.dataPort)
-    for _ in 0..<4 { _ = worker.round() }
+    for _ in 0..<50 { _ = worker.round() }
     #expect(worker.engine.dropCount(0, .slowPathFull) == 18)
     #expect(host.count(.punted) == 33)
     let punts = host.punts()

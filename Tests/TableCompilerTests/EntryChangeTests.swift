@@ -53,9 +53,12 @@ import Wire
     mutating func rule(_ id: String, _ groups: Int) -> SecurityGroupRule {
       let port = UInt16.random(in: 0...20, using: &random)
       let match =
-        random.once(in: 5)
-        ? TrafficMatch()
-        : TrafficMatch(protocolNumber: random.once(in: 2) ? 6 : 17, ports: [port...port + 5])
+        switch Int.random(in: 0...9, using: &random) {
+        case 0...1: TrafficMatch()
+        case 2: TrafficMatch(protocolNumber: random.once(in: 2) ? 1 : 58, icmpType: 0, icmpCode: 0)
+        case 3...5: TrafficMatch(protocolNumber: 6, ports: [port...port + 5])
+        default: TrafficMatch(protocolNumber: 17, ports: [port...port + 5])
+        }
       let peers = (0..<Int.random(in: 1...2, using: &random)).map { _ in
         switch Int.random(in: 0...5, using: &random) {
         case 0, 1: RulePeer.prefixList(random.once(in: 3) ? "b" : "a")

@@ -16,7 +16,7 @@ import Testing
     "V-06: a message that breaks a rule ends its session",
     arguments: [
       Message(request: 22, payload: [1, 2, 3, 4, 5, 6, 7, 8]), Message(request: 1, flags: 2),
-      Message(.setRingSize, ring: 0x10000, number: 4),
+      Message(.setRingSize, ring: 0x10000, number: 256),
       Message(.setFeatures, value: Feature.iommuPlatform),
       Message(request: 2, payload: []), Message(request: 1, flags: 5),
     ])

@@ -161,6 +161,9 @@ import Testing
 
   @Test func ringValuesAreBounded() {
     #expect(error(Message(.setRingSize, ring: 0, number: 0)) == .ringSize(0))
+    #expect(error(Message(.setRingSize, ring: 1, number: 4)) == .ringSize(4))
+    #expect(error(Message(.setRingSize, ring: 0, number: 63)) == .ringSize(63))
+    #expect(error(Message(.setRingSize, ring: 0, number: 64)) == nil)
     #expect(error(Message(.setRingSize, ring: 0, number: 32769)) == .ringSize(32769))
     #expect(error(Message(.setRingEnable, ring: 0, number: 2)) == .ringState(2))
     #expect(error(GuestMemory.address(ring: 0, flags: 2)) == .ringAddress)

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -242,6 +243,51 @@ static bool tiny_buffers(struct card *card, const struct session *session) {
   return true;
 }
 
+// Has the receive ring's index lie and tell the truth in turn, to be believed at the wrong moment.
+struct waverer {
+  struct ring *ring;
+  volatile bool stop;
+};
+
+static void *waver(void *argument) {
+  struct waverer *waverer = argument;
+  struct ring *ring = waverer->ring;
+  while (!waverer->stop) {
+    uint16_t used = ring->used[1];
+    ring->available[1] = used + 0x4000;
+    for (volatile int i = 0; i < 20; i++) continue;
+    ring->available[1] = used + RING_SIZE - 1;
+    for (volatile int i = 0; i < 20; i++) continue;
+  }
+  return NULL;
+}
+
+// An index of the receive ring far beyond its entries, and chains of which 16 make up one frame: what
+// comes at once takes more of them than the ring has. A data plane that notes them all writes past the
+// used ring, and past memory of its own.
+static bool index_beyond(struct card *card, const struct session *session) {
+  pthread_t thread;
+  if (!attach(card, session)) return false;
+  struct ring *ring = &card->rings[RECEIVE];
+  for (unsigned i = 0; i < RING_SIZE; i++) {
+    ring->descriptors[i].length = i % 16 == 15 ? 256 : 0;
+    ring->available[2 + i] = i;
+  }
+  struct waverer waverer = {.ring = ring};
+  if (pthread_create(&thread, NULL, waver, &waverer) != 0) return false;
+  while (!session->is_over(session)) {
+    for (unsigned i = 0; i < 64; i++) card_send(card, session->frame, sizeof session->frame);
+    usleep(50000);
+  }
+  waverer.stop = true;
+  pthread_join(thread, NULL);
+  unsigned past = 0;
+  for (unsigned i = 2 + 4 * RING_SIZE; i < (RING_BYTES - 0x2000) / 2; i++) past += ring->used[i] != 0;
+  printf("index-beyond: %u frames' chains came back, %u words written past the used ring\n",
+         ring->used[1] / 16, past);
+  return card_is_heard(card);
+}
+
 const struct session_attack session_attacks[] = {
     {"disorder", "messages too early, twice, or never (--variant 0 to 6)", disorder},
     {"same-again", "ring sizes and events told again and again", same_again},
@@ -250,6 +296,8 @@ const struct session_attack session_attacks[] = {
     {"call-full", "events that are full and block", call_full},
     {"never-takes", "what comes is never taken", never_takes},
     {"header-flips", "headers that change while they are read", header_flips},
+    {"index-beyond", "a receive ring's index beyond its entries, and frames in many of them",
+     index_beyond},
     {"tiny-buffers", "receive buffers of 1 to 23 bytes", tiny_buffers},
     {"packed-short", "a packed ring's chains shorter than the header", packed_short},
     {"packed-empty-outside", "a packed ring's empty buffers outside the memory",

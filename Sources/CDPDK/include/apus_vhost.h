@@ -11,6 +11,10 @@ typedef struct apus_vhost apus_vhost;
 /// The most queue pairs of a guest, and the most workers.
 #define APUS_VHOST_PAIRS 32
 #define APUS_VHOST_WORKERS 64
+/// The least entries of a ring: rte_vhost notes what it took of a ring in one call in memory for as
+/// many entries as the ring has, however many the guest's index says that there are. No call takes
+/// more than a burst.
+#define APUS_VHOST_RING APUS_BURST
 
 /// Why `apus_vhost_receive` drops: too long, in too many buffers, or shorter than an Ethernet
 /// header.

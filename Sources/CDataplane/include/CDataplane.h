@@ -67,6 +67,9 @@ static inline void apus_pause(void) { _mm_pause(); }
 /// pages only when it is touched.
 void *apus_map_memory(uint64_t bytes);
 
+/// Has the kernel back memory of `apus_map_memory` with pages now, so that no first touch waits.
+void apus_back_memory(void *memory, uint64_t bytes);
+
 /// Gives memory of `apus_map_memory` back.
 void apus_unmap_memory(void *memory, uint64_t bytes);
 

@@ -3,7 +3,11 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 
-/// Stands at the start of a connection: who calls, and does the first call come in time?
+/// Stands at the start of a connection: who calls, and does the next call come in time?
+///
+/// gRPC's own limit for idle connections is not used: with it, grpc-swift-nio-transport 2.9 keeps
+/// each connection's handler and its timer for ever, as they hold each other when the connection
+/// is gone.
 final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -19,6 +23,8 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
   private let listener: String
   private let slots: ConnectionSlots
   private let local: Caller?
+  private var context: ChannelHandlerContext?
+  private var calls = 0
   private var deadline: Scheduled<Void>?
   private var isRefused = false
 
@@ -33,24 +39,52 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     self.local = local
   }
 
-  /// The first call is here.
-  func callBegan() {
+  /// A call is here, which lasts as long as its stream is open.
+  func callBegan(_ stream: any Channel) {
+    calls += 1
+    stopWaiting()
+    let bound = NIOLoopBound(self, eventLoop: stream.eventLoop)
+    stream.closeFuture.whenComplete { _ in bound.value.callEnded() }
+  }
+
+  private func callEnded() {
+    calls -= 1
+    guard calls == 0 else { return }
+    wait(state.limits.idleTimeout) { gate, context in
+      // Not closed at once: a call may be on its way (RFC 9113 section 6.8).
+      context.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+      gate.wait(gate.state.limits.graceTime) { $1.close(promise: nil) }
+    }
+  }
+
+  private func wait(
+    _ time: Duration, then act: @escaping @Sendable (ConnectionGate, ChannelHandlerContext) -> Void
+  ) {
+    stopWaiting()
+    guard let context else { return }
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    deadline = context.eventLoop.scheduleTask(in: TimeAmount(time)) {
+      act(bound.value.0, bound.value.1)
+    }
+  }
+
+  private func stopWaiting() {
     deadline?.cancel()
     deadline = nil
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
-    let timeout = state.limits.handshakeTimeout
-    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    deadline = context.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
-      let (gate, context) = bound.value
-      gate.refuse(context, "no call came within \(timeout.components.seconds) s")
+    self.context = context
+    let time = state.limits.handshakeTimeout
+    wait(time) { gate, context in
+      gate.refuse(context, "no call came within \(time.components.seconds) s")
     }
     if let local { identify(local, context) }
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
-    callBegan()
+    stopWaiting()
+    self.context = nil
     if let identity { state.connections.remove(identity.number) }
     identity = nil
     slots.give()

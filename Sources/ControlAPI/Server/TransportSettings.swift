@@ -20,7 +20,7 @@ struct TransportSettings {
   private var connection: HTTP2ServerTransport.Config.Connection {
     let limits = state.limits
     return .init(
-      maxAge: nil, maxGraceTime: limits.graceTime, maxIdleTime: limits.idleTimeout,
+      maxAge: nil, maxGraceTime: limits.graceTime, maxIdleTime: nil,
       keepalive: .init(
         time: limits.keepalive, timeout: limits.keepaliveTimeout,
         clientBehavior: .init(
@@ -42,7 +42,7 @@ struct TransportSettings {
     let state = state
     return call.eventLoop.makeCompletedFuture {
       let gate = try? call.parent?.pipeline.syncOperations.handler(type: ConnectionGate.self)
-      gate?.callBegan()
+      gate?.callBegan(call)
       try call.pipeline.syncOperations.addHandler(
         RequestGuard(state: state, identity: gate?.identity), position: .first)
     }

@@ -110,7 +110,9 @@ struct EnginePlan: Sendable {
     // Twice as many as packets can begin, and less than a microsecond of work.
     configuration.expiryPerPacket = 4
     configuration.hits = hits.memory(worker: worker)
-    return Worker(
+    let engine = Worker(
       configuration: configuration, nicCapacity: nicCapacity, ruleCapacity: ruleCapacity)
+    engine.prefault()
+    return engine
   }
 }

@@ -130,6 +130,7 @@ struct RuleDraft {
           if case .cidr(let prefix) = peer { prefixes.append(prefix) }
           if let key = peer.key { prefixes += peers[key] ?? [] }
         }
+        prefixes.removeAll { !rule.match.applies(to: $0.family) }
         return ClassifierRule(
           allow: true, intervals: rule.match.keyIntervals, prefixes: prefixes)
       })
@@ -145,7 +146,9 @@ struct RuleDraft {
     flat.replace(
       changed.old,
       with: rules[changed.new].map {
-        ClassifierRule(allow: $0.allow, intervals: $0.match.keyIntervals, prefixes: [$0.cidr])
+        ClassifierRule(
+          allow: $0.allow, intervals: $0.match.keyIntervals,
+          prefixes: $0.match.applies(to: $0.cidr.family) ? [$0.cidr] : [])
       })
     return flat
   }

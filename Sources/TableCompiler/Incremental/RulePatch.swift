@@ -63,13 +63,23 @@ struct RulePatch {
       let touched = change.removed + change.added
       if !inside.isEmpty {
         apply(change, group.ingress, inside, to: &ingress)
-        touchedIngress += touched
+        touchedIngress += Self.prefixes(touched, of: inside, in: group.ingress)
       }
       if !outside.isEmpty {
         apply(change, group.egress, outside, to: &egress)
-        touchedEgress += touched
+        touchedEgress += Self.prefixes(touched, of: outside, in: group.egress)
       }
     }
+  }
+
+  /// The prefixes of those families to which any of some rules applies.
+  private static func prefixes(
+    _ prefixes: [IPPrefix], of naming: [Int], in rules: [SecurityGroupRule]
+  ) -> [IPPrefix] {
+    let families = [IPFamily.v4, .v6].filter { family in
+      naming.contains { rules[$0].match.applies(to: family) }
+    }
+    return prefixes.filter { families.contains($0.family) }
   }
 
   /// Changes the pairs of the rules that name something.
@@ -78,7 +88,7 @@ struct RulePatch {
   ) {
     for family in [IPFamily.v4, .v6] {
       var (removed, added): ([FlatRules.Pair], [FlatRules.Pair]) = ([], [])
-      for index in naming {
+      for index in naming where rules[index].match.applies(to: family) {
         for prefix in change.removed
         where prefix.family == family && !stillNames(rules[index], prefix) {
           let pair = FlatRules.Pair(prefix, rule: index)

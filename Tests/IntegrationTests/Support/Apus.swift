@@ -98,10 +98,18 @@ final class Apus: Sendable {
     return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
   }
 
+  /// The data plane's process.
+  func process() throws -> pid_t {
+    let lock = try String(contentsOf: folder.url("run/data-plane.lock"), encoding: .utf8)
+    guard let number = pid_t(lock.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+      throw LabError(description: "no process in data-plane.lock: \(lock)")
+    }
+    return number
+  }
+
   /// Memory that is resident, in KiB.
   func resident() async throws -> Int {
-    let lock = try String(contentsOf: folder.url("run/data-plane.lock"), encoding: .utf8)
-    let process = lock.trimmingCharacters(in: .whitespacesAndNewlines)
+    let process = try process()
     let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
     guard let number = status.captures("VmRSS:\\s+([0-9]+)").first.flatMap({ Int($0) }) else {
       throw LabError(description: "no VmRSS of \(process)")

@@ -17,7 +17,8 @@ enum HostileGuest {
   /// What it does with a whole session.
   static let sessions = [
     "disorder", "same-again", "memory-cut", "log-small", "call-full", "never-takes",
-    "header-flips", "tiny-buffers", "packed-short", "packed-empty-outside", "packed-flips",
+    "header-flips", "index-beyond", "tiny-buffers", "packed-short", "packed-empty-outside",
+    "packed-flips",
   ]
   static let slow = ["half-message", "byte-a-second"]
 

@@ -19,6 +19,11 @@ struct HostileLab: Sendable {
     }
   }
 
+  /// Frames that the hostile guest's ring took.
+  func sentToHostile() async throws -> Int {
+    try await apus.count("apus_port_packets_total{port=\"eni-hostile\",direction=\"out\"}")
+  }
+
   /// Pings between two good guests, a hundred a second, while something else goes on.
   func watch(_ body: () async throws -> Void) async throws -> Watch {
     let pings = try BackgroundProgram(
@@ -76,13 +81,16 @@ struct HostileLab: Sendable {
   }
 
   static func with(
-    isPacked: Bool = false, _ body: @escaping (HostileLab) async throws -> Void
+    isPacked: Bool = false, hasBroker: Bool = true,
+    _ body: @escaping (HostileLab) async throws -> Void
   ) async throws {
     try await Namespace.with("hn-host") { host in
       try await Namespace.with("hn-left") { left in
         try await Namespace.with("hn-right") { right in
           let folder = try Folder("hostile")
-          let hostile = "{socket: \(folder.path("hostile.sock")), packed: \(isPacked)}"
+          let hostile = """
+            {socket: \(folder.path("hostile.sock")), packed: \(isPacked), broker: \(hasBroker)}
+            """
           let text = """
             version: 1
             runtime: dpdk
