@@ -27,6 +27,12 @@ let fuzzPrograms: [Target] = [
     name: "FuzzProgram", dependencies: ["FuzzSupport"], path: "Tests/FuzzProgram",
     swiftSettings: slowPath),
   .executableTarget(
+    name: "fuzz-frame", dependencies: ["FuzzProgram", "FrameFuzzing"],
+    path: "Tests/fuzz-frame", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+  .executableTarget(
+    name: "fuzz-tunnel", dependencies: ["FuzzProgram", "TunnelFuzzing"],
+    path: "Tests/fuzz-tunnel", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
+  .executableTarget(
     name: "fuzz-packets", dependencies: ["FuzzProgram", "PacketFuzzing"],
     path: "Tests/fuzz-packets", swiftSettings: slowPath, linkerSettings: libFuzzerMain),
   .executableTarget(
@@ -112,6 +118,7 @@ let package = Package(
       swiftSettings: slowPath),
     .target(
       name: "TableCompiler", dependencies: ["VPCModel", "Tables", "Wire"], swiftSettings: slowPath),
+    .target(name: "AWSImport", dependencies: ["VPCModel", "Wire"], swiftSettings: slowPath),
     .target(
       name: "SlowPath", dependencies: ["VPCModel", "Wire"], swiftSettings: slowPath),
     .target(
@@ -126,6 +133,22 @@ let package = Package(
       ],
       swiftSettings: slowPath),
     .target(
+      name: "Report",
+      dependencies: ["Replay", "Explanation", "VPCModel", "Datapath", "Tables", "Wire"],
+      swiftSettings: slowPath),
+    .target(
+      name: "Reachability",
+      dependencies: [
+        "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire",
+      ],
+      swiftSettings: slowPath),
+    .target(
+      name: "FlowLogAudit",
+      dependencies: [
+        "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
+      ],
+      swiftSettings: slowPath),
+    .target(
       name: "Bench",
       dependencies: [
         "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire", "CDataplane",
@@ -135,7 +158,8 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "Bench", "Replay", "VPCModel", "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort",
+        "AWSImport", "Bench", "FlowLogAudit", "Reachability", "Replay", "Report", "VPCModel",
+        "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: slowPath),
@@ -226,7 +250,7 @@ let package = Package(
     .executableTarget(
       name: "compare",
       dependencies: [
-        "ReferenceComparison", "ReferenceModel", "VPCModel",
+        "ReachComparison", "ReferenceComparison", "ReferenceModel", "Reachability", "VPCModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Tests/compare", swiftSettings: slowPath),
     .target(
@@ -243,7 +267,7 @@ let package = Package(
     .testTarget(
       name: "SimulationTests",
       dependencies: [
-        "ReferenceModel", "Simulation", "TableCompiler", "VPCModel", "Wire",
+        "ReferenceModel", "Simulation", "TableCompiler", "VPCModel", "Wire", "simulate",
       ]),
     .testTarget(name: "WireTests", dependencies: ["TestPackets", "Wire"]),
     .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
@@ -276,6 +300,27 @@ let package = Package(
         "Replay", "Explanation", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath",
         "CapturePort", "Wire",
       ]),
+    .testTarget(
+      name: "AWSImportTests",
+      dependencies: [
+        "AWSImport", "apus", "CapturePort", "Replay", "TestPackets", "VPCModel", "Wire",
+      ],
+      exclude: ["Fixtures", "Moto"]),
+    .target(
+      name: "ReachComparison", dependencies: ["Reachability", "ReferenceModel", "VPCModel", "Wire"],
+      path: "Tests/ReachComparison", swiftSettings: slowPath),
+    .testTarget(
+      name: "ReachabilityTests",
+      dependencies: [
+        "ReachComparison", "Reachability", "ReferenceModel", "apus", "TestPackets", "VPCModel",
+        "Wire",
+      ]),
+    .testTarget(
+      name: "FlowLogAuditTests",
+      dependencies: [
+        "FlowLogAudit", "Reachability", "Replay", "apus", "CapturePort", "TestPackets", "VPCModel",
+        "Wire",
+      ]),
     .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
     .testTarget(
       name: "AllocationTests",
@@ -288,6 +333,7 @@ let package = Package(
     .target(
       name: "TestPackets", dependencies: ["Wire"], path: "Tests/TestPackets",
       swiftSettings: slowPath),
+    .testTarget(name: "BenchTests", dependencies: ["Bench", "Wire"]),
     .testTarget(name: "TablesTests", dependencies: ["Tables", "TestPackets", "Wire"]),
     .testTarget(
       name: "DatapathTests",
@@ -305,6 +351,13 @@ let package = Package(
     .testTarget(
       name: "ReplayOutputTests",
       dependencies: ["Replay", "CapturePort", "TestPackets", "VPCModel", "Wire"]),
+    .testTarget(
+      name: "ReportTests",
+      dependencies: [
+        "Report", "Replay", "Explanation", "apus", "VPCModel", "Datapath", "Tables", "Wire",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      exclude: ["Browser"]),
     .testTarget(name: "PeerTests", dependencies: ["apus"]),
     .testTarget(name: "LockFreeTests", dependencies: ["LockFree"]),
     .testTarget(
@@ -339,8 +392,8 @@ let package = Package(
     .testTarget(
       name: "ControlAPITests",
       dependencies: [
-        "CapturePort", "ControlAPI", "ControlProtocol", "Controller", "ControllerTestSupport",
-        "apus", "apusctl",
+        "CMallocCounter", "CapturePort", "ControlAPI", "ControlProtocol", "Controller",
+        "ControllerTestSupport", "apus", "apusctl",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
         .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
@@ -366,9 +419,16 @@ let package = Package(
     .target(name: "CMemoryFile", path: "Tests/CMemoryFile"),
     .target(name: "FuzzSupport", path: "Tests/FuzzSupport", swiftSettings: slowPath),
     .target(
+      name: "FrameFuzzing", dependencies: ["FuzzSupport", "Wire"], path: "Tests/FrameFuzzing",
+      swiftSettings: slowPath),
+    .target(
+      name: "TunnelFuzzing",
+      dependencies: ["FuzzSupport", "VPCModel", "TableCompiler", "Tables", "Datapath", "Wire"],
+      path: "Tests/TunnelFuzzing", swiftSettings: slowPath),
+    .target(
       name: "PacketFuzzing",
       dependencies: [
-        "FuzzSupport", "ReferenceModel", "Replay", "Explanation", "SlowPath", "VPCModel",
+        "FuzzSupport", "TunnelFuzzing", "ReferenceModel", "Replay", "Explanation", "SlowPath", "VPCModel",
         "TableCompiler", "Tables", "Datapath", "Wire",
       ], path: "Tests/PacketFuzzing", swiftSettings: slowPath),
     .target(
@@ -386,7 +446,10 @@ let package = Package(
       ], path: "Tests/ControlFuzzing", swiftSettings: slowPath),
     .testTarget(
       name: "FuzzTests",
-      dependencies: ["ControlFuzzing", "FuzzSupport", "InputFuzzing", "PacketFuzzing"],
+      dependencies: [
+        "ControlFuzzing", "FrameFuzzing", "FuzzSupport", "InputFuzzing", "PacketFuzzing",
+        "TunnelFuzzing",
+      ],
       exclude: ["Corpus"]),
   ] + (Context.environment["APUS_FUZZ"] == nil ? [] : fuzzPrograms)
 )

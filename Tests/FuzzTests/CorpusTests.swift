@@ -1,13 +1,16 @@
 import ControlFuzzing
 import Foundation
+import FrameFuzzing
 import FuzzSupport
 import InputFuzzing
 import PacketFuzzing
 import Testing
+import TunnelFuzzing
 
 /// Every input that fuzzing kept, once, through what the fuzzer runs.
 @Suite struct CorpusTests {
-  private static let targets = PacketTargets.all + InputTargets.all + ControlTargets.all
+  private static let targets =
+    FrameTargets.all + TunnelTargets.all + PacketTargets.all + InputTargets.all + ControlTargets.all
 
   private static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("Corpus")

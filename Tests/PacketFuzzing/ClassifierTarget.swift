@@ -25,6 +25,9 @@ enum ClassifierTarget {
       guard prefix.contains(address) else { return false }
       guard let wanted = match.protocolNumber else { return true }
       if wanted != number { return false }
+      // ICMP of the other family has no type and code.
+      let isForeign = number == (address.family == .v4 ? 58 : 1)
+      if isForeign && (match.icmpType != nil || match.icmpCode != nil) { return false }
       if let type = match.icmpType, type != UInt8(low >> 8) { return false }
       if let code = match.icmpCode, code != UInt8(low & 255) { return false }
       return match.ports.isEmpty || match.ports.contains { $0.contains(low) }

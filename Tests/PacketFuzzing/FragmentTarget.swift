@@ -1,5 +1,6 @@
 import FuzzSupport
 import ReferenceModel
+import TunnelFuzzing
 
 extension FuzzTarget {
   /// Fragments of a few datagrams, IPv4 and IPv6, in any order, by engine and reference.

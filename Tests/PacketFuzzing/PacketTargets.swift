@@ -1,8 +1,8 @@
 import FuzzSupport
 
-/// The targets of the data plane.
+/// The targets of the data plane that a model or a whole engine is compared with.
 public enum PacketTargets {
   public static let all: [FuzzTarget] = [
-    .frame, .decapsulation, .fragments, .tracker, .classifier, .services, .pipeline,
+    .fragments, .tracker, .classifier, .services, .pipeline,
   ]
 }

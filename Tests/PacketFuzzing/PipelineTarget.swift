@@ -1,5 +1,6 @@
 import FuzzSupport
 import ReferenceModel
+import TunnelFuzzing
 
 extension FuzzTarget {
   /// A capture of a few frames under a generated model, by engine and reference.

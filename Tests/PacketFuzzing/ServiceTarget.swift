@@ -1,5 +1,6 @@
 import FuzzSupport
 import SlowPath
+import TunnelFuzzing
 import VPCModel
 import Wire
 

@@ -1,5 +1,6 @@
 import FuzzSupport
 import ReferenceModel
+import TunnelFuzzing
 
 extension FuzzTarget {
   /// Segments of a few TCP connections, by the engine's tracker and the reference model's.

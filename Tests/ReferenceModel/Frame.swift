@@ -33,9 +33,10 @@ struct Frame {
     switch linkType {
     case 1:
       headerLength = 14
-      guard octets.holds(0, 14) else { return }
+      guard octets.holds(0, 12) else { return }
       destinationMAC = octets.mac(0)
       sourceMAC = octets.mac(6)
+      guard octets.holds(0, 14) else { return }
       read(type: octets.u16(12), octets.dropFirst(14), tags: tags)
     case 113:
       guard octets.holds(0, 16) else { return }

@@ -17,6 +17,8 @@ extension Generator {
     var scale: UInt8?
     /// Of IPv6, the headers before TCP.
     var extensions: [(number: UInt8, bytes: [UInt8])] = []
+    /// What is left to send of its end.
+    var farewells: [Farewell] = []
   }
 
   mutating func port() -> Int { random.pick([443, 80, 85, 53, 1500, 22, 68, 8080, 40_000]) }
@@ -31,7 +33,21 @@ extension Generator {
       return
     }
     var conversation = conversations[index]
+    if lastsLong && conversation.farewells.isEmpty && conversation.step > 3 && random.one(in: 8) {
+      end(&conversation)
+    }
+    if !conversation.farewells.isEmpty {
+      if sayFarewell(&conversation) {
+        conversations[index] = conversation
+      } else {
+        conversations.remove(at: index)
+      }
+      return
+    }
     let anomaly = random.number(0...(isFriendly ? 90 : 24))
+    // Of handshakes in which mistakes are as many as elsewhere, few would be whole.
+    isPlain = lastsLong && conversation.step < 3 && random.one(in: 2)
+    defer { isPlain = false }
     switch conversation.step {
     case 0: tcp(&conversation, from: 0, flags: 2, payload: 0, isBeginning: true)
     case 1: tcp(&conversation, from: 1, flags: 18, payload: 0, isBeginning: true)
@@ -102,7 +118,7 @@ extension Generator {
     }
   }
 
-  private mutating func tcp(
+  mutating func tcp(
     _ conversation: inout Conversation, from sender: Int, flags: UInt8, payload: Int,
     isBeginning: Bool = false
   ) {

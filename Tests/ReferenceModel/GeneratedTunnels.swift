@@ -22,14 +22,14 @@ extension Generator {
         inner = readdress(traffic, to: pair.publicAddress)
       }
     }
-    if random.one(in: 25) { vni = UInt32(random.pick([1, 2, 3, 100, 200, 300])) }
-    if random.one(in: 25) { peer = peer.advanced(by: 1) }
+    if odd(in: 25) { vni = UInt32(random.pick([1, 2, 3, 100, 200, 300])) }
+    if odd(in: 25) { peer = peer.advanced(by: 1) }
     var mac = nic.mac
-    if random.one(in: 25) { mac = random.pick(model.networkInterfaces.map(\.mac), else: .router) }
-    if random.one(in: 25) { mac = .router }
+    if odd(in: 25) { mac = random.pick(model.networkInterfaces.map(\.mac), else: .router) }
+    if odd(in: 25) { mac = .router }
     var frame = PacketComposer.ethernet(
       mac, MACAddress(0x0200_0000_1000), type: type, inner.bytes)
-    if random.one(in: 60) { frame.insert(contentsOf: [0x81, 0, 0, 5], at: 12) }
+    if odd(in: 60) { frame.insert(contentsOf: [0x81, 0, 0, 5], at: 12) }
     sendOuter(from: peer, to: host, tunnelHeader(vni, frame))
     return true
   }
@@ -53,26 +53,26 @@ extension Generator {
     let isGeneve = random.one(in: 2)
     var options: [UInt8] = []
     if isGeneve && random.one(in: 10) { options = [1, 2, 5, 1, 0, 0, 0, 0] }
-    if isGeneve && random.one(in: 40) { options = [1, 2, 0x85, 1, 0, 0, 0, 0] }
+    if isGeneve && odd(in: 40) { options = [1, 2, 0x85, 1, 0, 0, 0, 0] }
     var bytes =
       isGeneve
       ? PacketComposer.geneve(vni: vni, frame, options: options)
       : PacketComposer.vxlan(vni: vni, frame)
-    if random.one(in: 25) {
+    if odd(in: 25) {
       bytes[random.number(0...7)] ^= UInt8(1 << random.number(0...7))
     }
-    if random.one(in: 60) { bytes = Array(bytes.prefix(random.number(0...20))) }
+    if odd(in: 60) { bytes = Array(bytes.prefix(random.number(0...20))) }
     return (isGeneve ? 6081 : 4789, bytes)
   }
 
   private mutating func sendOuter(from peer: IPAddress, to host: Host, _ payload: (Int, [UInt8])) {
     var fields = PacketComposer.IPFields(
       source: peer, destination: host.address, protocolNumber: 17)
-    if random.one(in: 60) {
+    if odd(in: 60) {
       fields.fragmentation = PacketComposer.Fragmentation(
         identifier: 7, offset: random.pick([0, 1480]), more: random.one(in: 2))
     }
-    let port = random.one(in: 80) ? 6082 : payload.0
+    let port = odd(in: 80) ? 6082 : payload.0
     let packet = PacketComposer.ip(
       fields, PacketComposer.udp((50_000 + random.number(0...9), port), payload.1))
     let type = peer.family == .v4 ? 0x0800 : 0x86DD

@@ -43,6 +43,8 @@ public struct Generator {
   /// As on a host that runs for long: now and then more time passes than any timeout but that of
   /// established TCP, and who spoke once speaks again.
   var lastsLong = false
+  /// Frames are sent without mistakes.
+  var isPlain = false
 
   /// An IP packet on its way between two addresses.
   struct Traffic {
@@ -172,12 +174,12 @@ public struct Generator {
 
   mutating func send(_ traffic: Traffic) {
     let type = traffic.source.family == .v4 ? 0x0800 : 0x86DD
-    if nic(traffic.source) == nil, nic(traffic.destination) != nil, !random.one(in: 4),
+    if nic(traffic.source) == nil, nic(traffic.destination) != nil, !odd(in: 4),
       sendTunnelled(traffic, type)
     {
       return
     }
-    switch random.number(0...29) {
+    switch isPlain ? 29 : random.number(0...29) {
     case 0: record(linkType: 101, traffic.bytes)
     case 1: record(linkType: type == 0x0800 ? 228 : 229, traffic.bytes)
     case 2:
@@ -190,8 +192,8 @@ public struct Generator {
       record(linkType: 276, header + PacketComposer.bytes(mac) + [0, 0] + traffic.bytes)
     default:
       var frame = ethernetHeader(traffic)
-      if random.one(in: 30) { frame += [0x81, 0x00, 0x00, 0x05] }
-      if random.one(in: 90) { frame += [0x88, 0xA8, 0x00, 0x07] }
+      if odd(in: 30) { frame += [0x81, 0x00, 0x00, 0x05] }
+      if odd(in: 90) { frame += [0x88, 0xA8, 0x00, 0x07] }
       var bytes = frame + PacketComposer.big16(type) + traffic.bytes
       while bytes.count < 60 && random.one(in: 2) { bytes.append(0) }
       record(linkType: 1, bytes)
@@ -202,10 +204,10 @@ public struct Generator {
     var source = nic(traffic.source)?.mac ?? MACAddress(0x02EE_0000_0099)
     var destination = nic(traffic.destination)?.mac ?? .router
     if random.one(in: 3) && nic(traffic.source) != nil { destination = .router }
-    if random.one(in: 40) { source = random.pick(model.networkInterfaces.map(\.mac), else: source) }
-    if random.one(in: 60) { source = MACAddress(0x02EE_0000_0098) }
-    if random.one(in: 60) { destination = .broadcast }
-    if random.one(in: 60) {
+    if odd(in: 40) { source = random.pick(model.networkInterfaces.map(\.mac), else: source) }
+    if odd(in: 60) { source = MACAddress(0x02EE_0000_0098) }
+    if odd(in: 60) { destination = .broadcast }
+    if odd(in: 60) {
       destination = random.pick(model.networkInterfaces.map(\.mac), else: destination)
     }
     return PacketComposer.bytes(destination) + PacketComposer.bytes(source)
@@ -214,12 +216,15 @@ public struct Generator {
   /// Records a frame, now and then cut short as a capture may.
   mutating func record(linkType: UInt16, _ bytes: [UInt8]) {
     var captured = bytes
-    if random.one(in: 60) { captured = Array(bytes.prefix(random.number(20...bytes.count + 20))) }
+    if odd(in: 60) { captured = Array(bytes.prefix(random.number(20...bytes.count + 20))) }
     packets.append(
       ReferencePacket(
         file: "generated", number: packets.count + 1, time: time, linkType: linkType,
         bytes: captured, originalLength: bytes.count))
   }
+
+  /// True once in `count` times on average, as long as mistakes are made at all.
+  mutating func odd(in count: Int) -> Bool { !isPlain && random.one(in: count) }
 
   mutating func nextIdentifier() -> UInt32 {
     identifier = identifier % 60_000 + 1

@@ -88,11 +88,16 @@ extension ParsedPacket {
     while [0, 43, 44, 51, 60].contains(next) {
       count += 1
       guard count <= 8 else { return fail(.parseExtension) }
+      // What a first fragment does not have of its headers is in the next one (RFC 7112).
+      if fragment?.more == true && offset + 8 > length { return endTiny(next) }
       guard octets.holds(offset, 8) else {
         if offset + 8 > length { fail(.parseExtension) }
         return fail(.parseTruncated)
       }
+      // How long a header is that the packet does not have, what follows the packet cannot tell.
+      guard offset + 8 <= length else { return fail(.parseExtension) }
       let size = extensionLength(next, at: offset)
+      if fragment?.more == true && offset + size > length { return endTiny(next) }
       guard octets.holds(offset, size) else {
         if offset + size > length { fail(.parseExtension) }
         return fail(.parseTruncated)
@@ -134,6 +139,12 @@ extension ParsedPacket {
     }
     protocolNumber = next
     parseTransport(at: offset)
+  }
+
+  /// A first fragment without its whole chain of headers.
+  private mutating func endTiny(_ next: UInt8) {
+    isTiny = true
+    protocolNumber = next
   }
 
   private func extensionLength(_ header: UInt8, at offset: Int) -> Int {

@@ -276,7 +276,9 @@ extension ReferenceVPC {
     switch tentative.change {
     case .none: break
     case .update(let key, let connection): memories[nic].connections.set(connection, for: key)
-    case .create(let key, let connection): memories[nic].connections.set(connection, for: key)
+    case .create(let key, let connection):
+      if memories[nic].connections.find(key, at: now) != nil { replacements += 1 }
+      memories[nic].connections.set(connection, for: key)
     }
   }
 

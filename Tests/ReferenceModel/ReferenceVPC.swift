@@ -16,6 +16,8 @@ public struct ReferenceVPC: Sendable {
   /// How often the model was replaced, and when that cut connections last.
   var changes = 0
   var lastCut = 0
+  /// Connections whose place another took while they lived.
+  public internal(set) var replacements = 0
   /// Services answer later: what they will say is kept in `deferred` and charged then.
   var defersServices = false
   /// Bytes of payload that each packet shall have which the frame at hand is cut into; 0: as it is.

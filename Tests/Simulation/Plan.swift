@@ -159,7 +159,7 @@ struct PlanComposer {
   }
 
   /// Frames of the underlay of which the contract does not say whether they are a tunnel's: cut
-  /// before their ports, or fragments.
+  /// before the end of their UDP header, or fragments.
   private func isOddUnderlay(_ frame: [UInt8]) -> Bool {
     switch frame.big16(12) {
     case 0x0800:
@@ -168,7 +168,8 @@ struct PlanComposer {
       return isFragment && ![6081, 4789].contains(frame.big16(36))
     case 0x86DD:
       if frame.count < 62 || frame[14] >> 4 != 6 { return true }
-      return frame[20] == 44 && ![6081, 4789].contains(frame.big16(64))
+      guard frame[20] == 44 else { return false }
+      return frame.count < 70 || ![6081, 4789].contains(frame.big16(64))
     default: return false
     }
   }

@@ -68,18 +68,23 @@ extension SimulatedHost {
 
   func checkConnections() {
     var found: [String: Set<ReferenceConnection>] = [:]
+    /// Records of each slot at all workers, those that ended by the clock among them.
+    var held = [UInt64](repeating: 0, count: Self.nicCapacity)
     let records = WorkerMemory<FlowRecord>(count: 512)
     defer { records.deallocate() }
     let ids = compiled.nicIDs
-    for worker in workers {
+    for (index, worker) in workers.enumerated() {
+      let before = held
       var cursor: UInt32 = 0
       while cursor != .none {
         var count = 0
         worker.pointee.engine.listFlows(
-          &cursor, matching: FlowFilter(), now: now, into: records, count: &count)
+          &cursor, matching: FlowFilter(), now: 0, into: records, count: &count)
         for index in 0..<min(count, records.count) {
           let record = records[index]
           let slot = Int(record.entry.nic)
+          held[slot] += 1
+          if record.entry.deadline <= now { continue }
           let id = slot < ids.count ? ids[slot] : ""
           // Of one that went, until the worker has swept.
           if id.isEmpty { continue }
@@ -89,7 +94,9 @@ extension SimulatedHost {
           }
         }
       }
+      checkCounts(ofWorker: index, zip(held, before).map { $0 - $1 })
     }
+    checkSharedCounts(held)
     for interface in reference.currentModel.networkInterfaces {
       let wanted = reference.connections(of: interface.id, at: now)
       let have = found[interface.id] ?? []
@@ -98,6 +105,25 @@ extension SimulatedHost {
         "connections of \(interface.id): engine has \(have.subtracting(wanted).map(\.text)), "
         + "reference \(wanted.subtracting(have).map(\.text))"
       return
+    }
+  }
+
+  /// What a worker counts of each interface's connections are the records that it holds.
+  private func checkCounts(ofWorker index: Int, _ held: [UInt64]) {
+    for (slot, wanted) in held.enumerated() {
+      let counted = workers[index].pointee.engine.nicState(TableIndex(slot)).connections
+      if UInt64(counted) == wanted { continue }
+      return differ("connections of slot \(slot) at worker \(index)", UInt64(counted), wanted)
+    }
+  }
+
+  /// The count that the limit of several workers goes by is of the records that all of them hold.
+  private func checkSharedCounts(_ held: [UInt64]) {
+    guard let allowances else { return }
+    for (slot, wanted) in held.enumerated() {
+      let counted = allowances.connections(TableIndex(slot))
+      if counted == wanted { continue }
+      return differ("connections of slot \(slot) at all workers", counted, wanted)
     }
   }
 

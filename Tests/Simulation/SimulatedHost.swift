@@ -41,6 +41,8 @@ public final class SimulatedHost {
   var difference: String?
   private var inputs = 0
   public private(set) var publications = 0
+  /// Connections whose place another took while they lived.
+  public var replacements: Int { reference.replacements }
 
   public init(model: VPCModel, workers count: Int) throws {
     workerCount = count

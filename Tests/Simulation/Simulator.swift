@@ -5,6 +5,8 @@ public enum Simulator {
   /// How a run went.
   public struct Result: Sendable {
     public var frames = 0
+    /// Connections whose place another took while they lived.
+    public var replacements = 0
     public var difference: Difference?
   }
 
@@ -27,29 +29,35 @@ public enum Simulator {
       }
       if let text = host.perform(plan.steps[index]) {
         result.difference = Difference(step: index, text: text)
-        return result
+        break
       }
     }
-    if let text = host.finish() {
+    if result.difference == nil, let text = host.finish() {
       result.difference = Difference(step: plan.steps.count, text: text)
     }
+    result.replacements = host.replacements
     return result
   }
 
   /// The fewest steps found by which a plan still fails: delta debugging (Zeller and Hildebrandt,
   /// "Simplifying and isolating failure-inducing input", 2002), for a limited time.
   ///
-  /// - Parameter seconds: after which the smallest so far is taken.
-  public static func minimise(_ plan: Plan, seconds: Double) -> [Int] {
+  /// - Parameters:
+  ///   - seconds: after which the smallest so far is taken.
+  ///   - isStopped: asked before each run whether to do the same at once.
+  public static func minimise(
+    _ plan: Plan, seconds: Double, isStopped: () -> Bool = { false }
+  ) -> [Int] {
     let end = Date().addingTimeInterval(seconds)
+    func goesOn() -> Bool { Date() < end && !isStopped() }
     guard let first = run(plan).difference else { return Array(plan.steps.indices) }
     // What comes after the difference has no part in it.
     var kept = Array(0..<min(plan.steps.count, first.step + 1))
     var size = max(1, kept.count / 2)
-    while Date() < end {
+    while goesOn() {
       var start = 0
       var isSmaller = false
-      while start < kept.count && Date() < end {
+      while start < kept.count && goesOn() {
         var fewer = kept
         fewer.removeSubrange(start..<min(kept.count, start + size))
         if run(plan, kept: fewer).difference != nil {
@@ -78,13 +86,13 @@ public enum Simulator {
     return parts.joined(separator: ",")
   }
 
-  /// Reads what `text` writes; nil when it is something else.
+  /// Reads what `text` writes, in ascending order; nil when it is something else.
   public static func steps(_ text: String) -> [Int]? {
     var steps: [Int] = []
-    for part in text.split(separator: ",") {
-      let ends = part.split(separator: "-").map { Int($0) }
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
       guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2,
-        first <= last, last - first < 1_000_000
+        first > steps.last ?? -1, first <= last, last - first < 1_000_000
       else { return nil }
       steps += Array(first...last)
     }

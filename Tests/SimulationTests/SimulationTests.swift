@@ -15,7 +15,7 @@ import VPCModel
       #expect(result.frames >= 300)
       guard let difference = result.difference else { continue }
       let kept = Simulator.minimise(plan, seconds: 2)
-      let again = "simulate --seed \(seed) --frames 300 --steps \(Simulator.text(kept))"
+      let again = "scripts/simulate --seed \(seed) --frames 300 --steps \(Simulator.text(kept))"
       Issue.record("\(again): \(difference)")
       return
     }
@@ -42,6 +42,17 @@ import VPCModel
     #expect(kinds.isSuperset(of: all), "\(all.subtracting(kinds))")
   }
 
+  /// With one worker and with several, whose limit goes by a count of its own.
+  @Test func `connections take the place of others while these live`() {
+    var numbers: Set<Int> = []
+    for seed: UInt64 in 1...60 where numbers.count < 2 {
+      let plan = Plan(seed: seed, frames: 300)
+      if numbers.contains(plan.workers) { continue }
+      if Simulator.run(plan).replacements > 0 { numbers.insert(plan.workers) }
+    }
+    #expect(numbers == [1, 2])
+  }
+
   /// A host that forgets a rule behind the reference's back differs, and the plan gets small.
   @Test func `a difference is found and made small`() throws {
     var plan = Plan(seed: 3, frames: 60)
@@ -57,7 +68,9 @@ import VPCModel
   @Test func `steps are written and read`() {
     #expect(Simulator.text([0, 1, 2, 5, 7, 8]) == "0-2,5,7-8")
     #expect(Simulator.steps("0-2,5,7-8") == [0, 1, 2, 5, 7, 8])
-    #expect(Simulator.steps("2-0") == nil && Simulator.steps("a") == nil)
+    for wrong in ["2-0", "a", "", ",", "3,1", "2,2", "1-", "-1", "0-2-4"] {
+      #expect(Simulator.steps(wrong) == nil, "\(wrong)")
+    }
   }
 }
 

@@ -10,6 +10,8 @@ import Wire
   /// Files that name reasons which others gave.
   private static let readers = [
     "Sources/Wire/DropReason.swift", "Sources/Replay/FlowLog.swift",
+    "Sources/Reachability/Probe/Change.swift", "Sources/Reachability/Probe/InterfaceProbe.swift",
+    "Sources/Reachability/Probe/Remedy+Routes.swift",
   ]
 
   /// By the name of a case, the files of Sources that give it.

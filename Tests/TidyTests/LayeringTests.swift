@@ -47,19 +47,27 @@ import Testing
     "CapturePort": ["CCapture"],
     "VPCModel": ["Wire", "Yams"],
     "TableCompiler": ["VPCModel", "Tables", "Wire", "Synchronization"],
+    "AWSImport": ["VPCModel", "Wire"],
     "SlowPath": ["VPCModel", "Wire"],
     "Explanation": ["VPCModel", "TableCompiler", "Tables", "Datapath", "Wire"],
     "Replay": [
       "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort",
-      "Wire",
+      "Wire", "Dispatch",
+    ],
+    "Report": ["Replay", "Explanation", "VPCModel", "Datapath", "Tables", "Wire"],
+    "Reachability": [
+      "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire",
+    ],
+    "FlowLogAudit": [
+      "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
     ],
     "Bench": [
       "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire", "CDataplane",
       "CThreads",
     ],
     "apus": [
-      "Bench", "Replay", "VPCModel", "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort",
-      "ArgumentParser",
+      "AWSImport", "Bench", "FlowLogAudit", "Reachability", "Replay", "Report", "VPCModel",
+      "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort", "ArgumentParser",
     ],
   ]
 

@@ -1,35 +1,47 @@
 /// Composes the right frames that targets begin with.
-enum ComposedFrame {
-  struct IPFields {
-    var source: [UInt8]
-    var destination: [UInt8]
-    var protocolNumber: UInt8
-    var identifier: UInt16 = 1
+package enum ComposedFrame {
+  package struct IPFields {
+    package var source: [UInt8]
+    package var destination: [UInt8]
+    package var protocolNumber: UInt8
+    package var identifier: UInt16 = 1
     /// In bytes; with `more` false and 0 it is no fragment.
-    var fragmentOffset = 0
-    var more = false
+    package var fragmentOffset = 0
+    package var more = false
+
+    package init(
+      source: [UInt8], destination: [UInt8], protocolNumber: UInt8, identifier: UInt16 = 1,
+      fragmentOffset: Int = 0, more: Bool = false
+    ) {
+      self.source = source
+      self.destination = destination
+      self.protocolNumber = protocolNumber
+      self.identifier = identifier
+      self.fragmentOffset = fragmentOffset
+      self.more = more
+    }
   }
 
-  static func big(_ value: Int) -> [UInt8] {
+  package static func big(_ value: Int) -> [UInt8] {
     [UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value)]
   }
 
-  static func big(_ value: UInt32) -> [UInt8] {
+  package static func big(_ value: UInt32) -> [UInt8] {
     big(Int(value >> 16)) + big(Int(value & 0xFFFF))
   }
 
   /// fd00:10:0:SUBNET::HOST.
-  static func v6(_ subnet: UInt8, _ host: UInt8) -> [UInt8] {
+  package static func v6(_ subnet: UInt8, _ host: UInt8) -> [UInt8] {
     [0xFD, 0, 0, 0x10, 0, 0, 0, subnet, 0, 0, 0, 0, 0, 0, 0, host]
   }
 
-  static func ethernet(
+  package static func ethernet(
     _ type: Int, _ payload: [UInt8], to destination: UInt8 = 0x0A, from source: UInt8 = 0x14
   ) -> [UInt8] {
     [2, 0, 0, 0, 0, destination, 2, 0, 0, 0, 0, source] + big(type) + payload
   }
 
-  static func ip(_ fields: IPFields, _ payload: [UInt8]) -> [UInt8] {
+  package static func ip(_ fields: IPFields, _ payload: [UInt8]) -> [UInt8] {
     fields.source.count == 4 ? ipv4(fields, payload) : ipv6(fields, payload)
   }
 
@@ -51,7 +63,7 @@ enum ComposedFrame {
       + payload
   }
 
-  static func udp(_ source: Int, _ destination: Int, _ payload: Int) -> [UInt8] {
+  package static func udp(_ source: Int, _ destination: Int, _ payload: Int) -> [UInt8] {
     big(source) + big(destination) + big(8 + payload) + [0, 0]
       + [UInt8](repeating: 0x61, count: payload)
   }

@@ -1,16 +1,16 @@
 import VPCModel
 
 /// The models of the targets that need one by hand.
-enum FuzzedModel {
+package enum FuzzedModel {
   /// Loads a model that is right; the process ends when it is not.
-  static func load(_ text: String) -> VPCModel {
+  package static func load(_ text: String) -> VPCModel {
     do { return try ModelLoader.load(texts: [(name: "fuzzed", text: text)]) } catch {
       fatalError("\(error)")
     }
   }
 
   /// Two interfaces that may be asked on some ports and may ask some, so that all is tracked.
-  static func tracked(underlay: String = "192.0.2.1") -> VPCModel {
+  package static func tracked(underlay: String = "192.0.2.1") -> VPCModel {
     let peer = underlay.contains(":") ? "2001:db8:ffff::2" : "192.0.2.2"
     let edge = underlay.contains(":") ? "2001:db8:ffff::fe" : "192.0.2.254"
     return load(

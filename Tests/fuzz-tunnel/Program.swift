@@ -1,0 +1,14 @@
+import FuzzProgram
+import TunnelFuzzing
+
+/// libFuzzer calls it before anything else.
+@_cdecl("LLVMFuzzerInitialize")
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  startFuzzing(TunnelTargets.all)
+  return 0
+}
+
+@main enum Program {
+  /// Never called: libFuzzer has a `main` of its own.
+  static func main() {}
+}
