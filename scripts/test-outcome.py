@@ -36,11 +36,21 @@ def reason_of(payload):
     return parts[0] if parts else "no reason given"
 
 
+def text_of(payload):
+    """What an issue says and where, on one line that a log can hold."""
+    where = payload.get("issue", {}).get("sourceLocation", {})
+    place = f"{where.get('fileID', '?')}:{where.get('line', '?')}"
+    texts = [message.get("text", "") for message in payload.get("messages", [])]
+    text = " ".join(" ".join(texts).split())
+    return f"{place}: {text[:400]}"
+
+
 class Outcome:
     """What became of each test, by its identifier."""
 
     def __init__(self, path):
         self.names, self.skipped, self.loose = {}, {}, 0
+        self.faults = {}
         self.started, self.ended, self.failed, self.repeated = set(), set(), set(), set()
         for record in read_events(path):
             payload = record.get("payload", {})
@@ -58,6 +68,7 @@ class Outcome:
         if kind == "issueRecorded" and is_failure(payload):
             if test in self.names:
                 self.failed.add(test)
+                self.faults.setdefault(test, []).append(text_of(payload))
             else:
                 self.loose += 1
         elif test not in self.names:
@@ -76,6 +87,8 @@ class Outcome:
     def lines(self, what, tests, remark=lambda test: ""):
         for test in sorted(tests, key=self.names.get):
             print(f"{what:8} {self.names[test]}{remark(test)}")
+            for fault in self.faults.get(test, [])[:3]:
+                print(f"         {fault}")
 
 
 def print_filter(events_path):

@@ -120,8 +120,8 @@ package struct FrameNormaliser: ~Copyable {
       frame.storeMAC(hostMAC, at: 0)
       frame.storeMAC(.router, at: 6)
     }
-    if link.isCutInTag { return 12 }
-    // Taken at the NIC, the tag is the guest's own and stays, with the type that it had.
+    // Taken at the NIC, a tag is the guest's own and stays, also one that the capture cut.
+    if link.isCutInTag && !atNIC { return 12 }
     let tags = atNIC ? link.tagBytes : 0
     if tags > 0 {
       frame.storeBig16(EtherType.vlan, at: 12)

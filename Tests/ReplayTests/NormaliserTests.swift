@@ -57,6 +57,16 @@ import Wire
     #expect(result.frame == Array(tagged.prefix(12)))
   }
 
+  @Test(arguments: [0, 3, 4, 7])
+  func `a tag that the capture cut is there at the NIC`(present: Int) throws {
+    let header = [0, 4, 0, 1, 0, 6] + Fixture.bytes(Fixture.web.bits, 6) + [0, 0, 0x81, 0]
+    let tags: [UInt8] = Array([0, 1, 0x81, 0, 0, 2, 8, 0].prefix(present))
+    let result = try Self.normalise(header + tags, linkType: 113, atNIC: true, .guest(0))
+    #expect(Array(result.frame.dropFirst(12)) == [0x81, 0] + tags)
+    let elsewhere = try Self.normalise(header + tags, linkType: 113, .guest(0))
+    #expect(elsewhere.frame.count == 12)
+  }
+
   @Test func rawPacketsGetAHeader() throws {
     let sent = try Self.normalise(Self.packet, linkType: 101, .guest(0))
     #expect(

@@ -20,7 +20,9 @@ import Wire
       model.subnets = [Subnet(id: "subnet", vpc: "vpc", cidrs: all)]
       model.prefixLists = ["a", "b"].map { PrefixList(id: $0, entries: []) }
       for _ in 0..<entries { model.prefixLists[0].entries.append(prefix()) }
-      model.prefixLists[0].entries = Array(Set(model.prefixLists[0].entries))
+      // Not by way of a set, whose order is another in every process.
+      var known: Set<IPPrefix> = []
+      model.prefixLists[0].entries.removeAll { !known.insert($0).inserted }
       for index in 0..<3 {
         var nic = NetworkInterface(
           id: "eni-\(index)", subnet: "subnet", mac: MACAddress(UInt64(index + 1)),
