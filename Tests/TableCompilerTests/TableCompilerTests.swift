@@ -94,6 +94,13 @@ import Wire
     #expect(db.linkLocal.capacity < db.linkLocal.scale)
   }
 
+  @Test func `a second's worth of bits need not be whole bytes`() throws {
+    var model = try exampleModel()
+    model.networkInterfaces[1].limits.bandwidthIn = 12_662
+    let bucket = try TableCompiler.compile(model).tables.nics[1].bandwidthIn
+    #expect(bucket.capacity * 8 == 12_662 * bucket.scale)
+  }
+
   @Test func `open bits name rules for all ports and all addresses`() throws {
     let compiled = try TableCompiler.compile(exampleModel())
     // sg-web: all out for both families. sg-icmp: UDP in from a prefix list that holds ::/0.

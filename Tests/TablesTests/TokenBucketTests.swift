@@ -91,6 +91,18 @@ private struct ExactBucket {
     #expect(!early && late)
   }
 
+  @Test func `a second's worth is exact where it ends within a token`() {
+    // 12,662 bits a second, in bytes: after 1,474 of them 870 bits are left, and 138 come in 11 ms.
+    let settings = BucketSettings(tokens: 12_662, perNanoseconds: 8 * Self.second)
+    var bucket = TokenBucket()
+    let first = bucket.take(1_474, now: 5, settings)
+    let early = bucket.take(126, now: 5 + 10_898_752, settings)
+    let right = bucket.take(126, now: 5 + 10_898_753, settings)
+    #expect(first && !early && right)
+    let whole = BucketSettings(tokens: 8, perNanoseconds: 8 * Self.second)
+    #expect(whole == BucketSettings(tokens: 8, perNanoseconds: 8 * Self.second, depth: 1))
+  }
+
   @Test func `unlimited admits everything and pays nothing`() {
     var bucket = TokenBucket()
     let settings = BucketSettings()

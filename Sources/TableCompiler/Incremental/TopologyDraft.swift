@@ -165,13 +165,13 @@ extension BucketSettings {
     guard let bitsPerSecond else { return BucketSettings() }
     guard bitsPerSecond > 0 else { return .closed }
     return BucketSettings(
-      tokens: bitsPerSecond, perNanoseconds: 8_000_000_000, depth: burst ?? bitsPerSecond / 8)
+      tokens: bitsPerSecond, perNanoseconds: 8_000_000_000, depth: burst)
   }
 
   /// A bucket that holds one second's worth.
   fileprivate static func rate(_ perSecond: UInt64?) -> BucketSettings {
     guard let perSecond else { return BucketSettings() }
     guard perSecond > 0 else { return .closed }
-    return BucketSettings(tokens: perSecond, perNanoseconds: 1_000_000_000, depth: perSecond)
+    return BucketSettings(tokens: perSecond, perNanoseconds: 1_000_000_000)
   }
 }
