@@ -111,6 +111,17 @@ struct AttributionCase: CustomTestStringConvertible {
       frame: frame(Fixture.ipv4(far, Fixture.host, Fixture.udp(5000, 4789))),
       expected: .underlay),
     .init(
+      testDescription: "a tunnel's port behind the end of a packet to the host",
+      frame: frame(
+        Fixture.ipv4(far, Fixture.host, Fixture.udp(5000, 4789)).enumerated().map {
+          $0 == 3 ? 27 : $1
+        }), expected: .ignore),
+    .init(
+      testDescription: "a later fragment of UDP to the host with a header of 16 bytes",
+      frame: frame(
+        Fixture.ipv4(far, Fixture.host).enumerated().map { $0 == 7 ? 9 : $0 == 0 ? 0x44 : $1 }),
+      expected: .ignore),
+    .init(
       testDescription: "other traffic to the host",
       frame: frame(Fixture.ipv4(far, Fixture.host)), expected: .ignore),
     .init(
@@ -209,23 +220,24 @@ struct AttributionCase: CustomTestStringConvertible {
     }
   }
 
-  @Test func tunnelBehindExtensionHeaders() {
+  /// Of 20 bytes of payload 16 are headers up to the port; as many as 256 of extensions are parsed.
+  @Test(arguments: [(20, 1, true), (16, 1, true), (15, 1, false), (268, 32, true), (276, 33, false)])
+  func tunnelBehindExtensionHeaders(payload: Int, words: Int, isTunnel: Bool) throws {
     var model = Fixture.model()
     let host = Fixture.address("2001:db8::1")
     model.host = Host(address: host, mac: Fixture.stranger, gatewayMAC: Fixture.stranger)
     let attributor = Attributor(model: model)
-    let options: [UInt8] = [17, 0, 1, 4, 0, 0, 0, 0]
-    let frame = Self.frame(
-      0x86DD,
-      Fixture.ipv6("2001:db8::2", "2001:db8::1", next: 60, options + Fixture.udp(9, 6081)))
-    frame.withUnsafeBytes { bytes in
-      guard let start = bytes.baseAddress,
-        let link = LinkLayer(linkType: 1, bytes: start, captured: bytes.count)
-      else {
-        Issue.record("no link layer")
-        return
-      }
-      #expect(attributor.attribute(link, start, bytes.count) == .underlay)
+    let size = 8 * words - 2
+    let padding: [UInt8] = [1, UInt8(clamping: size - 2)] + [UInt8](repeating: 0, count: size - 2)
+    var packet = Fixture.ipv6(
+      "2001:db8::2", "2001:db8::1", next: 60,
+      [17, UInt8(words - 1)] + padding + Fixture.udp(9, 6081))
+    packet.replaceSubrange(4..<6, with: Fixture.bytes(UInt64(payload), 2))
+    try Self.frame(0x86DD, packet).withUnsafeBytes { bytes in
+      let start = try #require(bytes.baseAddress)
+      let link = try #require(LinkLayer(linkType: 1, bytes: start, captured: bytes.count))
+      #expect(
+        attributor.attribute(link, start, bytes.count) == (isTunnel ? .underlay : .ignore))
     }
   }
 }
