@@ -48,7 +48,11 @@ public struct ReferenceVPC: Sendable {
     let octets = Octets(bytes: packet.bytes, originalLength: packet.originalLength)
     let frame = Frame(
       linkType: packet.linkType, octets: octets, tags: options.atNIC ? 0 : 2)
-    if case .ip(let outer) = frame.content, let verdict = judgeUnderlay(outer) { return verdict }
+    // What comes from a guest's MAC address is the guest's, a tunnel packet of its own making too.
+    let isGuests = nics.contains { $0.nic.mac == frame.sourceMAC }
+    if !isGuests, case .ip(let outer) = frame.content, let verdict = judgeUnderlay(outer) {
+      return verdict
+    }
     if let sender = sender(of: frame) { return judgeSent(frame, by: sender) }
     return judgeReceived(frame)
   }

@@ -29,6 +29,15 @@ import Wire
         == "drop spoof.mac")
   }
 
+  @Test("A packet to the host's address from a guest's MAC address is the guest's")
+  func guestsTunnel() {
+    var lab = Lab()
+    let body = ip4("192.0.2.2", "192.0.2.1", 17, udp(50_000, 6_081, Self.payload))
+    let verdict = lab.judge(frame(Lab.macA, body))
+    #expect(verdict.eni == "eni-a" && verdict.reason == "spoof.ip")
+    #expect(lab.brief(frame(Lab.elsewhere, body)) != "drop spoof.ip")
+  }
+
   @Test("Sender by MAC, several: the one that has the source IP, then --eni, then model order")
   func severalByMAC() {
     let twins = { (model: inout VPCModel) in
