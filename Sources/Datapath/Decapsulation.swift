@@ -61,9 +61,16 @@ extension Worker {
       drop(&packet, .tunnelFragment, nic: .none)
       return nil
     }
+    guard outer.transport == IPProtocol.udp else {
+      drop(&packet, .tunnelHeader, nic: .none)
+      return nil
+    }
     let offset = Int(outer.transportOffset) &+ 8
-    let end = Int(outer.transportOffset) &+ Int(outer.segmentLength)
-    guard outer.transport == IPProtocol.udp, offset &+ 8 <= end else {
+    // SAFETY: without a fault the UDP header is there. Its length fits, and what the IP packet has
+    // behind it is nobody's.
+    let length = unsafe UnsafeRawPointer(packet.base).big16(offset &- 4)
+    let end = Int(outer.transportOffset) &+ Int(length)
+    guard offset &+ 8 <= end else {
       drop(&packet, .tunnelHeader, nic: .none)
       return nil
     }

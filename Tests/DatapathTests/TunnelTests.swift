@@ -61,6 +61,21 @@ import Wire
     #expect(whole.verdict == .forward && whole.state == .established)
   }
 
+  @Test func `an inner frame ends where the outer datagram does`() throws {
+    var engine = try Engine(Self.model())
+    _ = engine.judge(
+      Compose.ipv4("10.0.1.10", "198.51.100.7", protocol: 17, Compose.udp(40, 53)))
+    var packet = Self.fromGateway(Compose.udp(53, 40))
+    let whole = packet.count - 20
+    // UDP and Geneve are 16 bytes, the inner Ethernet header 14: then 19 of 20 bytes of IPv4.
+    for (length, reason) in [(whole - 1, DropReason.parseLength), (16 + 14 + 19, .parseTruncated)] {
+      packet.replaceSubrange(24..<26, with: [UInt8(length >> 8), UInt8(length & 255)])
+      let frame = Compose.ethernet(
+        to: MACAddress(0x02_AA_00_00_00_01), from: MACAddress(0x02_AA_00_00_00_FE), packet)
+      #expect(engine.judge(frame: frame, nic: .none, .underlay) == .drop(reason))
+    }
+  }
+
   @Test func `neighbour discovery and DHCP in pieces are no service's`() throws {
     var model = Engine.model()
     model.vpcs[0].cidrs.append(Compose.prefix("fd00:10::/56"))

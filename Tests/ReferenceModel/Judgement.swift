@@ -54,7 +54,7 @@ extension ReferenceVPC {
       return serviceVerdict(outcome, sender, dropDirection: direction)
     }
     // 4. Source.
-    if options.atNIC, let mac = frame.sourceMAC, mac != nic.nic.mac { return drop(.spoofMAC) }
+    if let mac = checkedSource(of: frame), mac != nic.nic.mac { return drop(.spoofMAC) }
     if packet.source == packet.destination { return drop(.spoofIP) }
     if nic.nic.sourceDestCheck && !nic.owns(packet.source) { return drop(.spoofIP) }
     // 5. Fragments.

@@ -207,11 +207,12 @@ struct Services {
   {
     let message = packet.transport(from: 8)
     guard nic.nic.addresses.contains(where: { $0.family == .v6 }), message.holds(0, 4),
-      let options = dhcpv6Options(message.dropFirst(4))
+      let options = dhcpv6Options(message.dropFirst(4)), options.allSatisfy(isSound)
     else { return .drop(.serviceDHCP) }
     let type = message.u8(0)
     // RFC 8415 section 16: all but an information request name their client.
-    guard options.contains(1) || type == 11 else { return .drop(.serviceDHCP) }
+    let namesClient = options.contains { $0.code == 1 }
+    guard namesClient || type == 11 else { return .drop(.serviceDHCP) }
     guard !packet.source.isUnspecified else { return .drop(.serviceDHCP) }
     switch type {
     case 1, 3, 4, 5, 6, 11: return .reply
@@ -220,16 +221,49 @@ struct Services {
     }
   }
 
-  private func dhcpv6Options(_ octets: Octets) -> [UInt16]? {
-    var codes: [UInt16] = []
+  private typealias DHCPv6Option = (code: UInt16, value: Octets)
+
+  /// Nil when an option is not whole.
+  private func dhcpv6Options(_ octets: Octets) -> [DHCPv6Option]? {
+    var options: [DHCPv6Option] = []
     var offset = 0
     while offset < octets.originalLength {
       guard octets.holds(offset, 4) else { return nil }
       let length = Int(octets.u16(offset + 2))
       guard octets.holds(offset + 4, length) else { return nil }
-      codes.append(octets.u16(offset))
+      options.append((octets.u16(offset), octets.dropFirst(offset + 4).prefix(length)))
       offset += 4 + length
     }
-    return codes
+    return options
+  }
+
+  /// Whether an option has a length that RFC 8415 gives it, by its section.
+  private func isSound(_ option: DHCPv6Option) -> Bool {
+    let length = option.value.originalLength
+    switch option.code {
+    case 1, 2: return (3...130).contains(length)  // 11.1, the identifiers of client and server
+    case 7: return length == 1  // 21.8, the preference
+    case 13: return length >= 2  // 21.13, a status
+    case 14: return length == 0  // 21.14, rapid commit
+    case 23: return length % 16 == 0  // RFC 3646 section 3, name servers
+    case 3, 25: return holdsSound(option.value, behind: 12)  // 21.4 and 21.21, associations
+    case 4: return holdsSound(option.value, behind: 4)  // 21.5, temporary addresses
+    default: return true
+    }
+  }
+
+  /// Whether an association is as long as its fields and holds whole addresses and statuses.
+  private func holdsSound(_ value: Octets, behind fields: Int) -> Bool {
+    guard value.holds(0, fields), let inner = dhcpv6Options(value.dropFirst(fields)) else {
+      return false
+    }
+    return inner.allSatisfy { option in
+      switch option.code {
+      // 21.6: an address and two lifetimes.
+      case 5: option.value.holds(0, 24) && dhcpv6Options(option.value.dropFirst(24)) != nil
+      case 13: option.value.holds(0, 2)
+      default: true
+      }
+    }
   }
 }

@@ -123,8 +123,18 @@ import Wire
     )
     let six = ip6("fd00:10:0:1::a", "fd00:10:0:1::20", next: 17, udp(547, 546))
     #expect(lab.brief(frame(six)) == "drop service.dhcp-server")
-    let solicit = ip6("fe80::7", "ff02::1:2", next: 17, udp(546, 547, [1, 0, 0, 1, 0, 1, 0, 0]))
-    #expect(lab.brief(frame(to: 0x3333_0001_0002, solicit)) == "reply none")
+    /// A SOLICIT whose client has an identifier of so many bytes (RFC 8415 section 11.1).
+    func solicit(_ count: UInt8) -> [UInt8] {
+      let identifier = [UInt8](repeating: 3, count: Int(count))
+      return ip6(
+        "fe80::7", "ff02::1:2", next: 17,
+        udp(546, 547, [1, 0, 0, 1, 0, 1, 0, count] + identifier))
+    }
+    #expect(lab.brief(frame(to: 0x3333_0001_0002, solicit(3))) == "reply none")
+    for count: UInt8 in [0, 2, 131] {
+      #expect(lab.brief(frame(to: 0x3333_0001_0002, solicit(count))) == "drop service.dhcp")
+    }
+    let solicit = solicit(3)
     #expect(lab.brief(frame(Lab.macC, to: 0x3333_0001_0002, solicit)) == "drop service.dhcp")
   }
 

@@ -221,7 +221,9 @@ struct AttributionCase: CustomTestStringConvertible {
   }
 
   /// Of 20 bytes of payload 16 are headers up to the port; as many as 256 of extensions are parsed.
-  @Test(arguments: [(20, 1, true), (16, 1, true), (15, 1, false), (268, 32, true), (276, 33, false)])
+  @Test(arguments: [
+    (20, 1, true), (16, 1, true), (15, 1, false), (268, 32, true), (276, 33, false),
+  ])
   func tunnelBehindExtensionHeaders(payload: Int, words: Int, isTunnel: Bool) throws {
     var model = Fixture.model()
     let host = Fixture.address("2001:db8::1")
