@@ -113,6 +113,8 @@ struct Services {
     else { return nil }
     // Section 7.1.1, 4.1: who has no address yet names no link-layer address.
     if packet.source.isUnspecified && options.types.contains(1) { return nil }
+    // Section 7.1.1 as well: nobody asks for a group.
+    if icmp.type == 135 && message.address(.v6, 8).isMulticast { return nil }
     return options
   }
 
