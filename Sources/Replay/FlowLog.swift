@@ -6,10 +6,9 @@ import Wire
 
 /// Aggregates judged packets into AWS VPC flow log records.
 ///
-/// Records cover at most 600 s of capture time. They are written in the order of their first
-/// packets when the interval ends, so memory is bounded by the flows of one interval.
+/// Records cover at most an aggregation interval of capture time. They are written in the order of
+/// their first packets when the interval ends, so memory is bounded by the flows of one interval.
 final class FlowLog {
-  static let interval: UInt64 = 600 * 1_000_000_000
   /// More records than this are written before the interval ends.
   static let recordCapacity = 1 << 20
 
@@ -33,13 +32,17 @@ final class FlowLog {
 
   private let sink: ByteSink
   private let names: FlowLogNames
+  /// In nanoseconds.
+  private let interval: UInt64
   private var positions: [Key: Int] = [:]
   private var records: [Record] = []
   private var windowEnd: UInt64 = 0
 
-  init(sink: ByteSink, names: FlowLogNames) {
+  /// - Parameter interval: seconds that a record covers at most.
+  init(sink: ByteSink, names: FlowLogNames, interval: FlowLogInterval = .tenMinutes) {
     self.sink = sink
     self.names = names
+    self.interval = UInt64(interval.rawValue) * 1_000_000_000
     sink.append(names.format.header + "\n")
   }
 
@@ -54,7 +57,7 @@ final class FlowLog {
     guard outcome.nic != .none, !Self.isService(facts, outcome) else { return }
     if time >= windowEnd || records.count >= Self.recordCapacity {
       writeRecords()
-      windowEnd = time + Self.interval
+      windowEnd = time + interval
     }
     let isForwarded = outcome.verdict == .forward
     guard outcome.direction == .local else {

@@ -1,3 +1,9 @@
+/// The longest time that a record covers, in seconds: one of the two that AWS offers.
+public enum FlowLogInterval: Int, Sendable, CaseIterable {
+  case oneMinute = 60
+  case tenMinutes = 600
+}
+
 /// A field of a flow log record: AWS's names and versions, and two of ours.
 public enum FlowLogField: String, CaseIterable, Sendable {
   case version

@@ -19,6 +19,7 @@ public struct ReplayOptions: Sendable {
   public var annotated: String?
   public var flowLog: String?
   public var flowLogFormat = FlowLogFormat()
+  public var flowLogInterval = FlowLogInterval.tenMinutes
   public var explain: [ExplainTarget] = []
   /// A page about the replay. Its maker writes it; here it is kept from overwriting anything.
   public var report: String?

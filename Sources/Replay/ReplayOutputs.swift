@@ -37,7 +37,8 @@ struct ReplayOutputs {
       flowLog = FlowLog(
         sink: try ByteSink(path: path),
         names: FlowLogNames(
-          model: model, ruleNames: names.ruleNames, format: options.flowLogFormat))
+          model: model, ruleNames: names.ruleNames, format: options.flowLogFormat),
+        interval: options.flowLogInterval)
     } else {
       flowLog = nil
     }

@@ -4,6 +4,8 @@ import Replay
 import Report
 import VPCModel
 
+extension FlowLogInterval: ExpressibleByArgument {}
+
 /// Where the captures were taken.
 enum CapturePlace: String, ExpressibleByArgument, CaseIterable {
   case nic, wire
@@ -83,6 +85,11 @@ struct ReplayCommand: ParsableCommand {
       "Fields of the flow log, such as '${interface-id} ${srcaddr} ${apus-rule}'.",
       valueName: "format"))
   var flowLogFormat: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Seconds that a record of the flow log covers at most: 60 or 600.", valueName: "seconds"))
+  var flowLogInterval = FlowLogInterval.tenMinutes
 
   @Option(
     help: ArgumentHelp(
@@ -176,6 +183,7 @@ struct ReplayCommand: ParsableCommand {
     options.out = out
     options.annotated = annotated
     options.flowLog = flowLog
+    options.flowLogInterval = flowLogInterval
     options.report = report
     if let flowLogFormat {
       do { options.flowLogFormat = try FlowLogFormat(flowLogFormat) } catch {

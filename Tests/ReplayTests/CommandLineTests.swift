@@ -29,7 +29,8 @@ import VPCModel
     let options = try Self.options(
       "--rules", "m.yaml", "--filter", "tcp port 443", "--eni", "eni-web", "--at", "nic",
       "--verdicts", "v", "--out", "o", "--annotated", "n", "--flow-log", "f",
-      "--flow-log-format", "${version} ${apus-rule}", "--explain", "17", "--explain", "b.pcap:3",
+      "--flow-log-format", "${version} ${apus-rule}", "--flow-log-interval", "60", "--explain",
+      "17", "--explain", "b.pcap:3",
       "--json", "a.pcap", "b.pcap")
     #expect(options.models == ["m.yaml"])
     #expect(options.captures == ["a.pcap", "b.pcap"])
@@ -41,6 +42,7 @@ import VPCModel
     #expect(options.annotated == "n")
     #expect(options.flowLog == "f")
     #expect(options.flowLogFormat.fields == [.version, .apusRule])
+    #expect(options.flowLogInterval == .oneMinute)
     #expect(
       options.explain == [
         ExplainTarget(file: nil, packet: 17), ExplainTarget(file: "b.pcap", packet: 3),
@@ -72,6 +74,9 @@ import VPCModel
       Self.failure("--rules", "m.yaml", "--verdicts", "-", "--json", "a.pcap")?.code == .usage)
     #expect(
       Self.failure("--rules", "m.yaml", "--flow-log-format", "x", "a.pcap")?.code == .usage)
+    #expect(throws: (any Error).self) {
+      try ReplayCommand.parse(["--rules", "m.yaml", "--flow-log-interval", "61", "a.pcap"])
+    }
   }
 
   @Test(arguments: [

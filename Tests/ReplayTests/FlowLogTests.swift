@@ -14,13 +14,15 @@ import Wire
 
   /// The lines of a log behind its header.
   static func records(
-    format: FlowLogFormat = FlowLogFormat(), _ add: (FlowLog) throws -> Void
+    format: FlowLogFormat = FlowLogFormat(), interval: FlowLogInterval = .tenMinutes,
+    _ add: (FlowLog) throws -> Void
   ) throws -> [String] {
     let file = TemporaryFile()
     let log = FlowLog(
       sink: try ByteSink(path: file.path),
       names: FlowLogNames(
-        model: Fixture.model(), ruleNames: ["", "sg-web/egress/0"], format: format))
+        model: Fixture.model(), ruleNames: ["", "sg-web/egress/0"], format: format),
+      interval: interval)
     try add(log)
     try log.close()
     return file.text.split(separator: "\n").dropFirst().map(String.init)
@@ -44,6 +46,19 @@ import Wire
       names: FlowLogNames(model: Fixture.model(), ruleNames: [""], format: FlowLogFormat()))
     try log.close()
     #expect(file.text == Self.v2 + " apus-rule apus-reason\n")
+  }
+
+  @Test(arguments: [(FlowLogInterval.oneMinute, 3), (.tenMinutes, 1)])
+  func `a record covers an interval at most`(interval: FlowLogInterval, count: Int) throws {
+    let facts = try Self.facts(Fixture.ipv4("10.0.1.12", "198.51.100.7"))
+    let records = try Self.records(interval: interval) { log in
+      // One each 30 seconds: two to a minute, as an interval begins with its first packet.
+      for step in 0..<6 as Range<UInt64> {
+        log.add(facts, Self.sent, receiver: .none, time: (1_418_530_010 + 30 * step) * Self.second)
+      }
+    }
+    #expect(records.count == count)
+    #expect(records.first?.contains(count == 1 ? " 6 192 " : " 2 64 ") == true)
   }
 
   @Test func packetsOfAFlowAreOneRecord() throws {
