@@ -1,6 +1,8 @@
+import CapturePort
 import Glibc
 
-/// A file that is written in large pieces from a buffer of its own.
+/// A file that is written in large pieces from a buffer of its own, compressed when its name ends
+/// with `.gz`.
 ///
 /// The first failure of the system is kept and reported by `close`; later bytes are dropped.
 final class ByteSink {
@@ -8,6 +10,7 @@ final class ByteSink {
 
   let path: String
   private let descriptor: Int32
+  private let gzip: GzipOutput?
   let buffer: UnsafeMutablePointer<UInt8>
   /// Bytes in the buffer.
   var count = 0
@@ -17,6 +20,10 @@ final class ByteSink {
   /// Creates or truncates a file; `-` is standard output.
   init(path: String) throws(ReplayError) {
     self.path = path
+    gzip = path.hasSuffix(".gz") ? GzipOutput() : nil
+    if path.hasSuffix(".gz") && gzip == nil {
+      throw .cannotWrite(path: path, why: systemError(ENOMEM))
+    }
     if path == "-" {
       descriptor = STDOUT_FILENO
     } else {
@@ -40,17 +47,29 @@ final class ByteSink {
   }
 
   /// Hands the buffer to the system.
-  func flush() {
+  func flush() { flush(isLast: false) }
+
+  private func flush(isLast: Bool) {
+    let bytes = UnsafeRawBufferPointer(start: buffer, count: count)
+    if let gzip {
+      gzip.compress(bytes, isLast: isLast, write)
+    } else {
+      write(bytes)
+    }
+    count = 0
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) {
+    guard let base = bytes.baseAddress else { return }
     var written = 0
-    while written < count && failure == 0 {
-      let result = Glibc.write(descriptor, buffer + written, count - written)
+    while written < bytes.count && failure == 0 {
+      let result = Glibc.write(descriptor, base + written, bytes.count - written)
       if result > 0 {
         written += result
       } else if result < 0 && errno != EINTR {
         failure = errno
       }
     }
-    count = 0
   }
 
   func append(_ text: String) {
@@ -70,7 +89,7 @@ final class ByteSink {
 
   /// Writes what is left, and reports the first failure.
   func close() throws(ReplayError) {
-    flush()
+    if isOpen { flush(isLast: true) }
     if isOpen && descriptor != STDOUT_FILENO && Glibc.close(descriptor) != 0 && failure == 0 {
       failure = errno
     }

@@ -60,7 +60,9 @@ struct ReplayCommand: ParsableCommand {
   var at: CapturePlace = .wire
 
   @Option(
-    help: ArgumentHelp("Write a JSON line a packet; '-' is standard output.", valueName: "file"))
+    help: ArgumentHelp(
+      "Write a JSON line a packet; '-' is standard output. Compressed if the name ends in .gz.",
+      valueName: "file"))
   var verdicts: String?
 
   @Option(help: ArgumentHelp("Write what leaves as pcapng.", valueName: "file"))
@@ -71,7 +73,9 @@ struct ReplayCommand: ParsableCommand {
       "Write every packet with its verdict as a comment, as pcapng.", valueName: "file"))
   var annotated: String?
 
-  @Option(help: ArgumentHelp("Write AWS VPC flow log records.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Write AWS VPC flow log records; compressed if the name ends in .gz.", valueName: "file"))
   var flowLog: String?
 
   @Option(

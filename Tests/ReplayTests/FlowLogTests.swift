@@ -1,5 +1,7 @@
+import CapturePort
 import Datapath
 import Explanation
+import Glibc
 import Tables
 import Testing
 import Wire
@@ -59,6 +61,25 @@ import Wire
     }
     #expect(records.count == count)
     #expect(records.first?.contains(count == 1 ? " 6 192 " : " 2 64 ") == true)
+  }
+
+  @Test(arguments: [0, 1, 70_000])
+  func `a log whose name ends in gz is a gzip file`(count: Int) throws {
+    let plain = TemporaryFile()
+    let compressed = plain.path + ".gz"
+    defer { unlink(compressed) }
+    for path in [plain.path, compressed] {
+      let sink = try ByteSink(path: path)
+      for line in 0..<count { sink.append("2 - eni-web 10.0.1.9 \(line) \(line * 7_919)\n") }
+      try sink.close()
+    }
+    var lines = try LineReader(path: compressed)
+    var text = ""
+    while let line = lines.next() { text += line + "\n" }
+    #expect(lines.failure == nil)
+    #expect(text == plain.text)
+    let size = TemporaryFile.bytes(compressed).count
+    #expect(size >= 20 && (count < 100 || size * 2 < text.utf8.count))
   }
 
   @Test func packetsOfAFlowAreOneRecord() throws {
