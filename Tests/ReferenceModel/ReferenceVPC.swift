@@ -231,7 +231,8 @@ public struct ReferenceVPC: Sendable {
     switch frame.content {
     case .unreadable, .truncated: return drop(.parseTruncated)
     case .vlan: return drop(.l2VLAN)
-    case .arp, .other: return drop(.l2Ethertype)
+    case .arp(let octets): return drop(octets.holds(0, 28) ? .l2Ethertype : .parseTruncated)
+    case .other: return drop(.l2Ethertype)
     case .ip(var packet):
       guard packet.addressesKnown else { return drop(packet.fault ?? .parseHeader) }
       guard let origin = origin(of: packet.source, vpcs, header.vni, outerSource) else {
