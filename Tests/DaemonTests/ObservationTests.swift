@@ -99,7 +99,8 @@ extension LiveDataPlaneTests {
       let bytes = CaptureRequest(Self.filter(), Self.limits(bytes: 100))
       let (packets, last) = await Self.all(try await host.plane.capture(bytes), host, sends: 10)
       #expect(packets.count == 3 && last?.end == .count)
-      let time = CaptureRequest(Self.filter(), Self.limits(seconds: 1))
+      // Long enough for a host that has to wait for a processor to see them all before.
+      let time = CaptureRequest(Self.filter(), Self.limits(seconds: 4))
       let (few, end) = try await Self.all(Self.eventually(host, time), host, sends: 4)
       #expect(few.count == 4 && end?.end == .duration)
     }
