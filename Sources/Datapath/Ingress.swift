@@ -25,7 +25,7 @@ extension Worker {
       note(
         .parsed, UInt64(context.headers.ruleKey), UInt64(context.headers.datagramLength))
     }
-    let refusal = interfaceStep(&packet, &context, nic: nic, tables)
+    let refusal = interfaceStep(packet, &context, nic: nic, tables)
     if refusal != .none { return drop(&packet, refusal, nic: nic) }
     packet.rule = 0
     judgeReception(&packet, &context, known: .none, nic: nic, isLocal: false, tables)
@@ -52,8 +52,8 @@ extension Worker {
   }
 
   /// Step 2: the address, and where it counts the MAC, are the interface's.
-  private func interfaceStep(
-    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+  func interfaceStep(
+    _ packet: borrowing Packet, _ context: inout PacketContext, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> DropReason {
     if context.publicAddress == .none && !isForNIC(&context, nic, tables) {

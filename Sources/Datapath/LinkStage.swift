@@ -14,18 +14,53 @@ extension Worker {
       judgeOtherLink(&packet, context.headers.link, nic: nic)
       return true
     }
-    // SAFETY: the parser saw a whole Ethernet header.
-    let target = unsafe UnsafeRawPointer(packet.base).mac(0)
-    let isGroup =
-      target.isMulticast && !packet.flags.contains(.rawIP) || context.headers.isToGroup
-    if mayBeService(&context) {
-      if serviceStep(&packet, context.headers, isGroup: isGroup, nic: nic, tables) { return true }
+    let isGroup = isToGroup(packet, context.headers)
+    if mayBeService(context.headers) {
+      switch serviceOutcome(context.headers, isGroup: isGroup, nic: nic, tables) {
+      case .none: break
+      case .drop(let reason):
+        dropEgress(&packet, context.headers, reason, nic: nic, tables)
+        return true
+      case .punt(let service):
+        punt(&packet, service)
+        if service == .neighborDiscovery && leadsToLocalNIC(context.headers, nic: nic, tables) {
+          packet.direction = .local
+        }
+        return true
+      }
     }
     if isGroup {
       dropEgress(&packet, context.headers, .l2Multicast, nic: nic, tables)
       return true
     }
     return false
+  }
+
+  /// Whether a guest's fragment is refused, whatever is known of its datagram: by steps 2 to 4,
+  /// which come before that is asked. Of IP packets only.
+  mutating func isRefusedFragment(
+    _ packet: inout Packet, _ context: inout PacketContext, nic: TableIndex,
+    _ tables: borrowing RuleTables
+  ) -> Bool {
+    if isToGroup(packet, context.headers) { return true }
+    if mayBeService(context.headers),
+      case .drop = serviceOutcome(context.headers, isGroup: false, nic: nic, tables)
+    {
+      return true
+    }
+    // This look ahead is no step of the judgement.
+    let wasTracing = isTracing
+    isTracing = false
+    defer { isTracing = wasTracing }
+    return sourceStep(&packet, &context, nic: nic, tables) != .none
+  }
+
+  /// Whether an IP packet goes to a group, by its MAC or its IP address.
+  @inline(__always)
+  private func isToGroup(_ packet: borrowing Packet, _ headers: borrowing Headers) -> Bool {
+    // SAFETY: the parser saw a whole Ethernet header.
+    let target = unsafe UnsafeRawPointer(packet.base).mac(0)
+    return target.isMulticast && !packet.flags.contains(.rawIP) || headers.isToGroup
   }
 
   /// ARP goes to its service; nothing else that is not IP leaves a guest.
@@ -49,63 +84,51 @@ extension Worker {
 
   /// A cheap look at what neighbour discovery and DHCP have in common.
   @inline(__always)
-  private func mayBeService(_ context: inout PacketContext) -> Bool {
-    if context.headers.transport == IPProtocol.udp {
-      let port = context.headers.destinationPort
+  private func mayBeService(_ headers: borrowing Headers) -> Bool {
+    if headers.transport == IPProtocol.udp {
+      let port = headers.destinationPort
       return port &- 67 < 2 || port &- 546 < 2
     }
-    return context.headers.isICMP
+    return headers.isICMP
   }
 
-  /// Neighbour discovery and DHCP. True when the packet goes to a service or is refused by one.
+  /// What neighbour discovery and DHCP make of a packet.
+  private enum ServiceOutcome {
+    case none
+    case punt(Service)
+    case drop(DropReason)
+  }
+
+  /// Neighbour discovery and DHCP: who answers a packet, or that it is refused.
   @inline(never)
-  private mutating func serviceStep(
-    _ packet: inout Packet, _ headers: borrowing Headers, isGroup: Bool, nic: TableIndex,
-    _ tables: borrowing RuleTables
-  ) -> Bool {
+  private func serviceOutcome(
+    _ headers: borrowing Headers, isGroup: Bool, nic: TableIndex, _ tables: borrowing RuleTables
+  ) -> ServiceOutcome {
     if headers.isICMP {
       // RFC 4861: router and neighbour solicitations and advertisements, redirect.
       guard headers.family == .v6, headers.icmpType >= 133, headers.icmpType <= 137 else {
-        return false
+        return .none
       }
-      if isGroup && !Self.isProperGroup(headers) { return false }
+      if isGroup && !Self.isProperGroup(headers) { return .none }
       // RFC 6980: such messages must not come in pieces.
-      if headers.isFragment {
-        dropEgress(&packet, headers, .serviceND, nic: nic, tables)
-        return true
-      }
-      punt(&packet, .neighborDiscovery)
-      if leadsToLocalNIC(headers, nic: nic, tables) { packet.direction = .local }
-      return true
+      return headers.isFragment ? .drop(.serviceND) : .punt(.neighborDiscovery)
     }
+    let service: Service
     switch (headers.family, headers.sourcePort, headers.destinationPort) {
-    case (.v4, 67, 68), (.v6, 547, 546):
-      dropEgress(&packet, headers, .serviceDHCPServer, nic: nic, tables)
-      return true
+    case (.v4, 67, 68), (.v6, 547, 546): return .drop(.serviceDHCPServer)
     case (.v4, _, 67):
       let isRouted = !isGroup && isRouter(headers, nic: nic, tables)
-      guard headers.destination.isLimitedBroadcast || isRouted else { return false }
-      return serveDHCP(&packet, headers, .dhcp4, nic: nic, tables)
+      guard headers.destination.isLimitedBroadcast || isRouted else { return .none }
+      service = .dhcp4
     case (.v6, _, 547):
       // All_DHCP_Relay_Agents_and_Servers, RFC 8415 section 7.1.
       let isServers = headers.destination == IPAddress(v6: 0xFF02_0000_0000_0000, 0x0001_0002)
-      guard isServers || !isGroup && isRouter(headers, nic: nic, tables) else { return false }
-      return serveDHCP(&packet, headers, .dhcp6, nic: nic, tables)
-    default: return false
+      guard isServers || !isGroup && isRouter(headers, nic: nic, tables) else { return .none }
+      service = .dhcp6
+    default: return .none
     }
-  }
-
-  /// A message in pieces is no client's: it fits the smallest link.
-  private mutating func serveDHCP(
-    _ packet: inout Packet, _ headers: borrowing Headers, _ service: Service, nic: TableIndex,
-    _ tables: borrowing RuleTables
-  ) -> Bool {
-    if headers.isFragment {
-      dropEgress(&packet, headers, .serviceDHCP, nic: nic, tables)
-    } else {
-      punt(&packet, service)
-    }
-    return true
+    // A message in pieces is no client's: it fits the smallest link.
+    return headers.isFragment ? .drop(.serviceDHCP) : .punt(service)
   }
 
   /// Whether a neighbour discovery message went to the group that RFC 4861 has for it: all routers,
@@ -120,7 +143,7 @@ extension Worker {
   }
 
   /// Whether the destination is the router of the NIC's subnet: its first address + 1, or fe80::1.
-  private mutating func isRouter(
+  private func isRouter(
     _ headers: borrowing Headers, nic: TableIndex, _ tables: borrowing RuleTables
   ) -> Bool {
     let destination = headers.destination

@@ -27,7 +27,7 @@ extension Worker {
     }
     let owner: Int
     if context.headers.isFragment {
-      owner = fragmentOwner(&packet, &context)
+      owner = fragmentOwner(&packet, &context, tables)
     } else if packet.flags.contains(.handedOver) {
       return
     } else if context.headers.isICMPError {
@@ -72,7 +72,7 @@ extension Worker {
   // MARK: Fragments
 
   private mutating func fragmentOwner(
-    _ packet: inout Packet, _ context: inout PacketContext
+    _ packet: inout Packet, _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) -> Int {
     if packet.flags.contains(.ownerKnown) || context.nic == .none { return index }
     let name = datagramHash(context.headers)
@@ -86,6 +86,12 @@ extension Worker {
     // Another first fragment of the same datagram, with other ports, overlaps the one before, or
     // follows one that was too small to have any: only who knows that one can tell.
     if isKnown { return Int(fragmentWays[slot] & 0xFF) }
+    // What is refused begins no datagram anywhere, and so must not here: the way would be older.
+    let isRefused =
+      packet.origin == .guest
+      ? isRefusedFragment(&packet, &context, nic: context.nic, tables)
+      : interfaceStep(packet, &context, nic: context.nic, tables) != .none
+    if isRefused { return index }
     let owner = context.headers.hasTransport ? self.owner(connectionHash(context.headers)) : index
     fragmentWays[slot] = mark | UInt64(owner)
     fragmentWays[slot &+ 1] = packet.time

@@ -50,11 +50,11 @@ import Wire
 
     /// Who judged the packet that came to `worker`, how, and how often it was handed over.
     mutating func judge(
-      _ packet: [UInt8], at worker: Int, _ origin: Origin = .guest
+      _ packet: [UInt8], at worker: Int, _ origin: Origin = .guest, to router: MACAddress = .router
     ) -> (owner: Int, verdict: Verdict, reason: DropReason, hops: Int) {
       let isIngress = origin == .captured
       let frame = Compose.ethernet(
-        to: isIngress ? Engine.web : .router, from: isIngress ? .router : Engine.web, packet)
+        to: isIngress ? Engine.web : router, from: isIngress ? .router : Engine.web, packet)
       let memory = UnsafeMutableRawPointer.allocate(byteCount: 128 + frame.count, alignment: 64)
       defer { memory.deallocate() }
       UnsafeMutableRawBufferPointer(start: memory + 128, count: frame.count).copyBytes(from: frame)
@@ -139,6 +139,20 @@ import Wire
   }
 
   /// Its connection is by addresses, so its ports divide nothing.
+  /// Seed 1020480 of the simulation: the way was as old as what was refused.
+  @Test func `a fragment that is refused begins no datagram`() throws {
+    var crew = try Crew()
+    for number in UInt16(1)..<60 {
+      let refused = crew.judge(Self.piece(number, isLast: false), at: 0, to: .broadcast)
+      #expect(refused.reason == .l2Multicast)
+      crew.now += 10_000_000_000
+      let begun = crew.judge(Self.piece(number, isLast: false), at: 0)
+      crew.now += 10_000_000_000
+      let ended = crew.judge(Self.piece(number, isLast: true), at: 1)
+      #expect(begun.verdict == .forward && ended.verdict == .forward)
+    }
+  }
+
   @Test func `all of SCTP between two addresses has one owner`() throws {
     var crew = try Crew()
     var owners: Set<Int> = []
