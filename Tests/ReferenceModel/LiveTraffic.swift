@@ -91,19 +91,36 @@ public struct LiveTraffic {
     return parsed.segmentHeaders.map { parsed.length - $0 }
   }
 
-  /// Who seems to have sent the fragment that a tunnel packet carries; nil of all other frames.
-  public static func tunnelledFragmentSource(_ frame: [UInt8]) -> IPAddress? {
+  /// What tells the pieces of a datagram from those of others (RFC 791, RFC 8200 section 4.5),
+  /// without the destination, which a gateway may have translated.
+  public struct DatagramName: Hashable, Sendable {
+    let source: IPAddress
+    let protocolNumber: UInt8
+    let identifier: UInt32
+  }
+
+  /// The datagram of which a frame carries a piece, in a tunnel packet or not; nil of all others.
+  public static func fragmentedDatagram(_ frame: [UInt8], isTunnelled: Bool) -> DatagramName? {
     let octets = Octets(bytes: frame, originalLength: frame.count)
     guard
-      case .ip(let outer) = Frame(linkType: 1, octets: octets, tags: 0, isLive: true).content,
+      case .ip(let outer) = Frame(linkType: 1, octets: octets, tags: 0, isLive: true).content
+    else { return nil }
+    if !isTunnelled { return datagram(outer) }
+    guard
       outer.protocolNumber == ProtocolNumber.udp, let ports = outer.ports,
-      case .header(let header) = parseTunnel(
-        port: ports.destination, outer.transport(from: 8)),
+      case .header(let header) = parseTunnel(port: ports.destination, outer.transport(from: 8)),
       case .ip(let inner) = Frame(
         linkType: 1, octets: header.inner, tags: 0, isLive: true
-      ).content, inner.fragment != nil
+      ).content
     else { return nil }
-    return inner.source
+    return datagram(inner)
+  }
+
+  private static func datagram(_ packet: ParsedPacket) -> DatagramName? {
+    packet.fragment.map {
+      DatagramName(
+        source: packet.source, protocolNumber: $0.protocolNumber, identifier: $0.identifier)
+    }
   }
 
   /// Whether all headers before the transport header let its checksum be completed later: an

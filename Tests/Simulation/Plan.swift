@@ -35,8 +35,8 @@ struct PlanComposer {
   private var frames = 0
   private var model: VPCModel
   private var detached: [String] = []
-  /// Addresses that network interfaces have or had.
-  private var owned: Set<IPAddress> = []
+  /// Where the pieces of each datagram come in.
+  private var places: [LiveTraffic.DatagramName: String] = [:]
 
   init(seed: UInt64) {
     self.seed = seed
@@ -45,7 +45,6 @@ struct PlanComposer {
     workers = random.one(in: 2) ? 2 : 1
     if workers > 1 { traffic.removeSharedLimits() }
     model = traffic.model
-    owned = Set(model.networkInterfaces.flatMap(\.addresses))
   }
 
   mutating func compose(_ count: Int) -> Plan {
@@ -125,7 +124,7 @@ struct PlanComposer {
     if from != nil && random.one(in: 60) {
       from = random.pick(model.networkInterfaces.map(\.id) + [""], else: "")
     }
-    if from == nil && workers > 1 && isBorrowed(frame) { return }
+    if workers > 1 && comesElsewhere(frame, from) { return }
     frames += 1
     if let from, !from.isEmpty, let size = segmentSize(frame) {
       steps.append(.superFrame(frame, from: from, worker: worker, segmentSize: size))
@@ -135,11 +134,15 @@ struct PlanComposer {
       .frame(frame, from: from, worker: worker, isPartial: random.one(in: 6)))
   }
 
-  /// A fragment from the underlay in the name of an interface of this host. Who owns a datagram is
-  /// remembered by where it came in, so one that comes in by two ways has two owners, and the rest
-  /// of it is an orphan at the second.
-  private func isBorrowed(_ frame: [UInt8]) -> Bool {
-    LiveTraffic.tunnelledFragmentSource(frame).map(owned.contains) ?? false
+  /// A piece of a datagram whose others come in somewhere else, which takes a guest that sends in
+  /// another's name. Who owns a datagram is remembered by where it came in, so one that comes in at
+  /// two places may have two owners: see "What it does not do" in docs/simulation.md.
+  private mutating func comesElsewhere(_ frame: [UInt8], _ from: String?) -> Bool {
+    guard let name = LiveTraffic.fragmentedDatagram(frame, isTunnelled: from == nil) else {
+      return false
+    }
+    let place = from ?? "tunnel"
+    return places.updateValue(places[name] ?? place, forKey: name) ?? place != place
   }
 
   /// How a guest's driver has a frame cut, if it does: most of those that are too big, a few others.
@@ -192,7 +195,6 @@ struct PlanComposer {
       traffic.removeSharedLimits()
       model = traffic.model
     }
-    owned.formUnion(model.networkInterfaces.flatMap(\.addresses))
     steps.append(.push(model, cuts: random.one(in: 3), first: random.number(0...1)))
   }
 
