@@ -79,7 +79,7 @@ extension Worker {
       &packet, &context, .egress, known: known, nic: nic, &decision, tables)
     if refusal != .none { return dropEgress(&packet, context.headers, refusal, nic: nic, tables) }
     if decision.needsGroups {
-      decision.rule = groupStep(context.headers, .egress, nic: nic, tables)
+      decision.rule = groupStep(context, .egress, nic: nic, tables)
       if decision.rule == 0 {
         return dropEgress(&packet, context.headers, .sgEgress, nic: nic, tables)
       }

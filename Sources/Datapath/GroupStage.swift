@@ -7,25 +7,35 @@ extension Worker {
   ///
   /// - Complexity: O(groups of the NIC); the number of rules does not matter.
   mutating func groupStep(
-    _ headers: borrowing Headers, _ direction: Direction, nic: TableIndex,
+    _ context: borrowing PacketContext, _ direction: Direction, nic: TableIndex,
     _ tables: borrowing RuleTables
   ) -> UInt32 {
-    firstRule(
-      direction, headers.family,
-      high: direction == .egress ? headers.destinationHigh : headers.sourceHigh,
-      low: direction == .egress ? headers.destinationLow : headers.sourceLow, key: headers.ruleKey,
-      nic: nic, tables)
+    var skipped: UInt32 = 0
+    if context.firstGroupRule != .none {
+      if context.firstGroupRule != 0 {
+        note(.groupAllows, UInt64(context.firstGroupRule))
+        return context.firstGroupRule
+      }
+      skipped = 1
+    }
+    return firstRule(
+      direction, context.headers.family,
+      high: direction == .egress ? context.headers.destinationHigh : context.headers.sourceHigh,
+      low: direction == .egress ? context.headers.destinationLow : context.headers.sourceLow,
+      key: context.headers.ruleKey, nic: nic, skipping: skipped, tables)
   }
 
   /// The same for a remote address and a rule key.
+  ///
+  /// - Parameter skipped: groups at the beginning that are known to say nothing.
   @inline(__always)
   private mutating func firstRule(
     _ direction: Direction, _ family: IPFamily, high: UInt64, low: UInt64, key: UInt32,
-    nic: TableIndex, _ tables: borrowing RuleTables
+    nic: TableIndex, skipping skipped: UInt32 = 0, _ tables: borrowing RuleTables
   ) -> UInt32 {
     let range = tables.nics[nic].groups
-    var position = range.start
-    let end = position &+ range.count
+    var position = range.start &+ skipped
+    let end = range.start &+ range.count
     while position < end {
       let group = tables.groups[tables.nicGroups[position]]
       let match = tables.classifiers.match(

@@ -39,6 +39,8 @@ extension Worker {
   ) {
     note(.ingress, UInt64(receiver))
     context.candidate = .none
+    // It was the sender's.
+    context.firstGroupRule = .none
     if context.headers.hasTransport && !context.headers.isLaterFragment {
       makeKey(context.headers, .ingress, nic: receiver, into: &context.key)
       context.hash = context.key.hash(seed: flows.seed)
@@ -140,7 +142,7 @@ extension Worker {
       }
     }
     if decision.needsGroups {
-      decision.rule = groupStep(context.headers, .ingress, nic: nic, tables)
+      decision.rule = groupStep(context, .ingress, nic: nic, tables)
       if decision.rule == 0 { return drop(&packet, .sgIngress, nic: nic) }
     }
     receive(

@@ -11,6 +11,9 @@ struct PacketContext: ~Copyable {
   var cost: UInt32
   /// Record that probably holds `key`; `none` when unknown.
   var candidate: UInt32
+  /// The rule of its first group that allows the packet at the NIC that judges first, 0 for none;
+  /// `none` when it was not asked yet.
+  var firstGroupRule: UInt32
   /// Packets on the wire: the segments of a frame that is to be segmented, else 1.
   var packets: UInt32
   /// The network interface that judges first; `none` when there is none.

@@ -16,6 +16,7 @@ extension Worker {
     packet.state = .none
     context.candidate = .none
     context.hasKey = false
+    context.firstGroupRule = .none
     context.publicAddress = .none
     context.firstFragment = .none
     context.receivedFragment = .none

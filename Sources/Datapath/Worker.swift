@@ -22,6 +22,8 @@ public struct Worker: ~Copyable {
   private let ownsHits: Bool
   private let ownsShared: Bool
   let contexts: WorkerMemory<PacketContext>
+  /// What the packets of a burst ask the groups.
+  let questions: WorkerMemory<ClassifierQuestion>
   /// The steps of the last packet with `PacketFlags.traced`.
   public internal(set) var trace = Trace()
   /// The packet that is being judged is traced.
@@ -57,6 +59,7 @@ public struct Worker: ~Copyable {
     ownsHits = configuration.hits == nil
     hits = configuration.hits ?? WorkerMemory(count: ruleCapacity)
     contexts = WorkerMemory(count: Self.burstCapacity)
+    questions = WorkerMemory(count: Self.burstCapacity)
     expiryPerPacket = configuration.expiryPerPacket
     count = configuration.workerCount
     index = configuration.workerIndex
@@ -78,6 +81,7 @@ public struct Worker: ~Copyable {
     drops.deallocate()
     if ownsHits { hits.deallocate() }
     contexts.deallocate()
+    questions.deallocate()
     fragmentWays.deallocate()
     leases.deallocate()
     if ownsShared { shared.deallocate() }
@@ -129,8 +133,8 @@ public struct Worker: ~Copyable {
   ) {
     let count = packets.count
     precondition(count <= Self.burstCapacity)
-    // Three passes, so that the memory a packet needs is on its way while others are worked on.
-    // SAFETY, of all three: `index` is below the buffer's count, which is at most that of the
+    // Several passes, so that the memory a packet needs is on its way while others are worked on.
+    // SAFETY, of all of them: `index` is below the buffer's count, which is at most that of the
     // contexts; those stay where they are, and no other access to one is under way.
     for index in 0..<count {
       unsafe prepare(&packets[index], &contexts.uncheckedPointer(index).pointee, tables)
@@ -140,13 +144,18 @@ public struct Worker: ~Copyable {
         unsafe claim(&packets[index], &contexts.uncheckedPointer(index).pointee, tables)
       }
     }
+    var fresh = 0
     for index in 0..<count {
       let context = unsafe contexts.uncheckedPointer(index)
       guard unsafe context.pointee.hasKey else { continue }
       if let candidate = unsafe flows.prefetchCandidate(context.pointee.hash) {
         unsafe context.pointee.candidate = candidate
+      } else {
+        unsafe questions.uncheckedPointer(fresh).pointee.asker = UInt32(truncatingIfNeeded: index)
+        fresh &+= 1
       }
     }
+    if fresh >= Self.lookaheadFrom { unsafe askFirstGroups(packets, count: fresh, tables) }
     for index in 0..<count {
       unsafe judge(&packets[index], &contexts.uncheckedPointer(index).pointee, tables)
     }

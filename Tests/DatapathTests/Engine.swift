@@ -118,6 +118,33 @@ struct Engine: ~Copyable {
       rule: compiled.ruleNames[Int(slot.pointee.rule)])
   }
 
+  /// Has several packets that network interface 0 sends judged in one burst.
+  mutating func judge(burst frames: [[UInt8]]) -> [Answer] {
+    let room = 128
+    let slots = UnsafeMutableBufferPointer<Packet>.allocate(capacity: frames.count)
+    var buffers: [UnsafeMutableRawPointer] = []
+    defer {
+      for buffer in buffers { buffer.deallocate() }
+      slots.deallocate()
+    }
+    for (index, frame) in frames.enumerated() {
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: room + frame.count, alignment: 64)
+      UnsafeMutableRawBufferPointer(start: memory + room, count: frame.count).copyBytes(from: frame)
+      var packet = Packet(base: memory + room, length: UInt32(frame.count), headroom: UInt32(room))
+      packet.time = now
+      packet.nic = 0
+      packet.origin = .guest
+      slots.initializeElement(at: index, to: packet)
+      buffers.append(memory)
+    }
+    worker.process(slots, compiled.tables)
+    return frames.indices.map {
+      Answer(
+        verdict: slots[$0].verdict, reason: slots[$0].reason, state: slots[$0].state,
+        rule: compiled.ruleNames[Int(slots[$0].rule)])
+    }
+  }
+
   /// Two interfaces of one subnet; web may be asked on ports 80 and 53 and may ask anything of
   /// 198.51.100.0/24; so everything is tracked.
   static func model() -> VPCModel {

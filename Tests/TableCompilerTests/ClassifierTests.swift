@@ -205,6 +205,8 @@ extension SplitMix64 {
     _ compiled: CompiledTables, _ model: VPCModel, _ random: inout SplitMix64, probes: Int
   ) {
     let prefixes = prefixes(model)
+    var asked: [(TableIndex, Probe)] = []
+    defer { checkBursts(asked, compiled, &random) }
     for _ in 0..<probes {
       let probe = Probe(&random, near: prefixes)
       for (index, group) in model.securityGroups.enumerated() {
@@ -218,6 +220,9 @@ extension SplitMix64 {
       }
       let record = compiled.tables.acls[0]
       let index = record.classifiers.index(.ingress, probe.address.family)
+      asked.append((index, probe))
+      asked.append(
+        (compiled.tables.groups[0].classifiers.index(.egress, probe.address.family), probe))
       let match = self.match(probe, index, compiled)
       #expect(compiled.ruleNames[Int(match.rule)] == rule?.id ?? "")
       #expect(match.allow == (rule?.allow ?? false))
@@ -227,6 +232,27 @@ extension SplitMix64 {
       }
       #expect(compiled.tables.classifiers.allowsEverywhere(index, key: probe.key) == everywhere)
       #expect(record.classifiers.index(.egress, probe.address.family) == .none)
+    }
+  }
+
+  /// Questions in bursts, of several classifiers and of none, have the answers that each has alone.
+  private func checkBursts(
+    _ asked: [(TableIndex, Probe)], _ compiled: CompiledTables, _ random: inout SplitMix64
+  ) {
+    let burst = WorkerMemory<ClassifierQuestion>(count: 64)
+    defer { burst.deallocate() }
+    var rest = asked[...]
+    while !rest.isEmpty {
+      let some = rest.prefix(Int.random(in: 1...64, using: &random))
+      rest = rest.dropFirst(some.count)
+      for (place, (index, probe)) in some.enumerated() {
+        burst[place] = ClassifierQuestion(
+          index, high: probe.address.high, low: probe.address.low, key: probe.key)
+      }
+      compiled.tables.classifiers.answer(burst, count: some.count)
+      for (place, (index, probe)) in some.enumerated() {
+        #expect(burst[place].match == match(probe, index, compiled))
+      }
     }
   }
 

@@ -4,7 +4,9 @@ import VPCModel
 import Wire
 
 /// The verdict of a security group or a network ACL alone, on one core: `ClassifierSet.match`,
-/// which the engine calls for a new connection and an uncached packet.
+/// which the engine calls for a new connection and an uncached packet, and for groups
+/// `ClassifierSet.answer` in bursts of 32, which it calls when several packets of a burst begin
+/// connections.
 ///
 /// Timed is a loop of lookups with questions of a trace, half of them inside a random rule and
 /// half at random addresses, each with a random port; a lookup does not wait for the one before.
@@ -56,32 +58,94 @@ public struct ClassifierBenchmark {
       let matched = try check(filter, trace) { question in
         classifiers.match(index, high: 0, low: UInt64(question.address), key: question.key)
       }
-      let (samples, digest) = try measure(classifiers, index, trace)
-      return samples.results(
-        kind.rawValue, clock,
-        [
-          ("rules", "\(rules)"), ("matched", "\(matched) of \(traceLength)"),
-          ("bytes", "\(compiled.byteCount)"), ("digest", String(digest, radix: 16)),
-        ])
+      return try withQuestions(trace) { questions throws(BenchmarkFailure) in
+        let alone = try measure(classifiers, index, questions)
+        if kind == .acl { return results(kind.rawValue, alone, matched, compiled.byteCount, clock) }
+        let bursts = try measureBursts(classifiers, index, questions)
+        return results("groups", bursts, matched, compiled.byteCount, clock)
+          + results("groups-alone", alone, matched, compiled.byteCount, clock)
+      }
     }
   }
 
+  private func results(
+    _ name: String, _ measured: (samples: CycleSamples, digest: UInt64), _ matched: Int,
+    _ byteCount: Int, _ clock: BenchmarkClock
+  ) -> [BenchmarkResult] {
+    measured.samples.results(
+      name, clock,
+      [
+        ("rules", "\(rules)"), ("matched", "\(matched) of \(traceLength)"),
+        ("bytes", "\(byteCount)"), ("digest", String(measured.digest, radix: 16)),
+      ])
+  }
+
+  private func withQuestions(
+    _ trace: [FilterQuestion],
+    _ body: (UnsafeMutableBufferPointer<UInt64>) throws(BenchmarkFailure) -> [BenchmarkResult]
+  ) throws(BenchmarkFailure) -> [BenchmarkResult] {
+    // Packed: address above, key below.
+    let questions = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: trace.count)
+    defer { questions.deallocate() }
+    _ = questions.initialize(from: trace.map { UInt64($0.address) << 32 | UInt64($0.key) })
+    return try body(questions)
+  }
+
   private func measure(
-    _ classifiers: ClassifierSet, _ index: TableIndex, _ trace: [FilterQuestion]
+    _ classifiers: ClassifierSet, _ index: TableIndex,
+    _ questions: UnsafeMutableBufferPointer<UInt64>
   ) throws(BenchmarkFailure) -> (samples: CycleSamples, digest: UInt64) {
     var timing = LookupTiming(runs: runs, lookupsPerRun: lookupsPerRun)
     timing.omitted = omitted
-    // Packed: address above, key below.
-    let packed = trace.map { UInt64($0.address) << 32 | UInt64($0.key) }
-    let questions = UnsafeMutablePointer<UInt64>.allocate(capacity: packed.count)
-    defer { questions.deallocate() }
-    questions.initialize(from: packed, count: packed.count)
-    return try timing.measure(count: packed.count) { place in
-      let question = questions[place]
-      let match = classifiers.match(
-        index, high: 0, low: question &>> 32, key: UInt32(truncatingIfNeeded: question))
-      return match.rule &<< 1 | (match.allow ? 1 : 0)
+    return try timing.measure(count: questions.count) { place in
+      Self.answer(classifiers, index, questions[place])
     }
+  }
+
+  /// The same questions in bursts, as the engine asks for packets that begin connections.
+  private func measureBursts(
+    _ classifiers: ClassifierSet, _ index: TableIndex,
+    _ questions: UnsafeMutableBufferPointer<UInt64>
+  ) throws(BenchmarkFailure) -> (samples: CycleSamples, digest: UInt64) {
+    var timing = LookupTiming(runs: runs, lookupsPerRun: lookupsPerRun)
+    timing.omitted = omitted
+    let burst = WorkerMemory<ClassifierQuestion>(count: Self.burst)
+    defer { burst.deallocate() }
+    return try timing.measure(
+      count: questions.count,
+      like: { place in Self.answer(classifiers, index, questions[place]) },
+      pass: { asked, digest in
+        var first = 0
+        while first < asked {
+          let count = min(Self.burst, asked - first)
+          for place in 0..<count {
+            let question = questions[first + place]
+            burst[place] = ClassifierQuestion(
+              index, high: 0, low: question &>> 32, key: UInt32(truncatingIfNeeded: question))
+          }
+          classifiers.answer(burst, count: count)
+          for place in 0..<count {
+            digest = LookupTiming.join(digest, Self.packed(burst[place].match))
+          }
+          first += count
+        }
+      })
+  }
+
+  private static var burst: Int { 32 }
+
+  @inline(__always)
+  private static func answer(
+    _ classifiers: ClassifierSet, _ index: TableIndex, _ question: UInt64
+  ) -> UInt32 {
+    packed(
+      classifiers.match(
+        index, high: 0, low: question &>> 32, key: UInt32(truncatingIfNeeded: question)))
+  }
+
+  @inline(__always)
+  private static func packed(_ match: ClassifierMatch) -> UInt32 {
+    match.rule &<< 1 | (match.allow ? 1 : 0)
   }
 
   /// Compares answers with those of a search through all rules, whose numbers begin at 1.

@@ -23,6 +23,22 @@ struct LookupTiming {
   func measure(
     count: Int, _ answer: (Int) -> UInt32
   ) throws(BenchmarkFailure) -> (samples: CycleSamples, digest: UInt64) {
+    try measure(
+      count: count, like: answer,
+      pass: { asked, digest in
+        for index in 0..<asked { digest = Self.join(digest, answer(index)) }
+      })
+  }
+
+  /// The same for lookups in bursts.
+  ///
+  /// - Parameters:
+  ///   - answer: the lookup alone, which says what the answers are.
+  ///   - pass: asks so many questions from the first, and joins their answers in order.
+  @inline(__always)
+  func measure(
+    count: Int, like answer: (Int) -> UInt32, pass: (Int, inout UInt64) -> Void
+  ) throws(BenchmarkFailure) -> (samples: CycleSamples, digest: UInt64) {
     var expected: UInt64 = 0
     for index in 0..<count { expected = Self.join(expected, answer(index)) }
     var samples = CycleSamples(unit: "lookup")
@@ -33,7 +49,7 @@ struct LookupTiming {
       for _ in 0..<passes {
         var digest: UInt64 = 0
         let begin = apus_tsc()
-        for index in 0..<asked { digest = Self.join(digest, answer(index)) }
+        pass(asked, &digest)
         cycles += apus_tsc() - begin
         try BenchmarkFailure.check(digest == expected, "a pass over the trace has other answers")
       }
@@ -43,7 +59,7 @@ struct LookupTiming {
   }
 
   @inline(__always)
-  private static func join(_ digest: UInt64, _ answer: UInt32) -> UInt64 {
+  static func join(_ digest: UInt64, _ answer: UInt32) -> UInt64 {
     digest &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(answer) &+ 1
   }
 }
