@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 """Checks what bench/run and bench/compare do with figures: statistics, judgement, tables, plots, rows."""
+import contextlib
+import importlib.machinery
+import io
+import json
 import os
 import random
+import signal
 import sys
 import tempfile
+import types
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
@@ -325,6 +332,57 @@ class Reports(unittest.TestCase):
         found = {label: middle for label, middle, *_ in plots.demands(result()["rows"])}
         self.assertAlmostEqual(found["P1 1000 flows"], 1.4)
         self.assertAlmostEqual(found["P1 1000 flows, x OVS-DPDK 1000"], 1.2)
+
+
+class Interrupted(unittest.TestCase):
+    """Ctrl-C after one row of two."""
+    def run_until(self, rows_measured):
+        loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(ROOT, "bench", "run"))
+        program = types.ModuleType("bench_run")
+        program.__file__ = loader.path
+        loader.exec_module(program)
+
+        class Rows:
+            rounds = 1
+            measured = []
+
+            def __init__(self, *_):
+                pass
+
+            def measure(self, row):
+                if len(self.measured) == rows_measured:
+                    raise KeyboardInterrupt
+                self.measured.append(row)
+                return report.unmeasured([row])[0]
+
+        program.measuring = types.SimpleNamespace(Rows=Rows)
+        with tempfile.TemporaryDirectory() as folder:
+            program.RESULTS = folder
+            with unittest.mock.patch.object(sys, "argv", ["run", "P6", "P12", "--record", "--program", "/bin/true"]), \
+                    contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as told:
+                status = program.main()
+            written = [os.path.join(path, name) for path, _, names in os.walk(folder) for name in names]
+            results = []
+            for path in written:
+                if path.endswith(".json"):
+                    with open(path) as file:
+                        results.append(json.load(file))
+            return status, told.getvalue(), [os.path.relpath(path, folder) for path in written], results
+
+    def test_keeps_the_rows_that_are_whole_beside_the_recorded_ones(self):
+        status, told, written, results = self.run_until(1)
+        self.assertEqual(status, 130)
+        self.assertIn("with 1 of 2 rows", told)
+        self.assertTrue(all(path.startswith("local/") for path in written), written)
+        self.assertEqual([[row["id"] for row in result["rows"]] for result in results], [["P6"]])
+
+    def test_writes_nothing_without_a_row(self):
+        status, told, written, _ = self.run_until(0)
+        self.assertEqual((status, written), (130, []))
+        self.assertIn("nothing is written", told)
+
+    def tearDown(self):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Inputs(unittest.TestCase):
