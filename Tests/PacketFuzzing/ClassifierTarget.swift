@@ -114,6 +114,11 @@ enum ClassifierTarget {
     _ rules: [Rule], _ compiled: CompiledTables, _ probes: ByteReader
   ) -> String? {
     var probes = probes
+    var asked: [(question: ClassifierQuestion, match: ClassifierMatch)] = []
+    func note(_ index: TableIndex, _ address: IPAddress, _ key: UInt32, _ match: ClassifierMatch) {
+      asked.append(
+        (ClassifierQuestion(index, high: address.high, low: address.low, key: key), match))
+    }
     for _ in 0..<probeLimit where !probes.isAtEnd {
       let code = probes.byte()
       let address = address(code, probes.byte())
@@ -128,6 +133,8 @@ enum ClassifierTarget {
       let acl = compiled.tables.acls[0].classifiers.index(.egress, address.family)
       let ofACL = compiled.tables.classifiers.match(
         acl, high: address.high, low: address.low, key: key)
+      note(group, address, key, ofGroup)
+      note(acl, address, key, ofACL)
       if ofACL.allow != (chosen?.allows ?? false) { return "ACL: \(address) \(number) \(low)" }
       let index = rules.firstIndex { $0.holds(address, number, low) }
       let names = [compiled.ruleNames[Int(ofGroup.rule)], compiled.ruleNames[Int(ofACL.rule)]]
@@ -140,6 +147,20 @@ enum ClassifierTarget {
       if compiled.tables.classifiers.allowsEverywhere(group, key: key) != everywhere {
         return "everywhere: \(address) \(number) \(low)"
       }
+    }
+    return checkBurst(asked, compiled)
+  }
+
+  /// All questions at once have the answers that each had alone.
+  private static func checkBurst(
+    _ asked: [(question: ClassifierQuestion, match: ClassifierMatch)], _ compiled: CompiledTables
+  ) -> String? {
+    let burst = WorkerMemory<ClassifierQuestion>(count: asked.count)
+    defer { burst.deallocate() }
+    for (place, entry) in asked.enumerated() { burst[place] = entry.question }
+    compiled.tables.classifiers.answer(burst, count: asked.count)
+    for (place, entry) in asked.enumerated() where burst[place].match != entry.match {
+      return "in a burst rule \(burst[place].match.rule), alone \(entry.match.rule)"
     }
     return nil
   }
