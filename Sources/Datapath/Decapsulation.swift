@@ -23,7 +23,11 @@ extension Worker {
     packet.nic = .none
     context.nic = .none
     guard let tunnel = openTunnel(&packet) else { return }
-    guard admits(tunnel.vni, tables) else { return drop(&packet, .tunnelVNI, nic: .none) }
+    let number = IPAddress(v4: tunnel.vni)
+    let vpc = tables.vnis.lookup(scope: 0, number)
+    guard vpc != .none || tables.gatewayVNIs.lookup(scope: 0, number) != .none else {
+      return drop(&packet, .tunnelVNI, nic: .none)
+    }
     // SAFETY: `openTunnel` found the inner frame within the captured bytes.
     unsafe packet.base = unsafe packet.base + tunnel.innerOffset
     packet.length &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
@@ -39,7 +43,7 @@ extension Worker {
       // Not an IP packet: nobody's, and judged as what it is.
       return judgeIngress(&packet, &context, tables)
     }
-    if !findReceiver(tunnel, &packet, &context, tables) {
+    if !findReceiver(tunnel, vpc, &packet, &context, tables) {
       drop(&packet, .tunnelPeer, nic: .none)
     }
   }
@@ -144,22 +148,16 @@ extension Worker {
     return (vniWord >> 8, offset &+ 8)
   }
 
-  private mutating func admits(_ vni: UInt32, _ tables: borrowing RuleTables) -> Bool {
-    let key = IPAddress(v4: vni)
-    return tables.vnis.lookup(scope: 0, key) != .none
-      || tables.gatewayVNIs.lookup(scope: 0, key) != .none
-  }
-
   // MARK: Sender and receiver
 
   /// Checks that the inner source lives at the outer source, and finds the receiving NIC.
   ///
+  /// - Parameter vpc: whose VNI it is; `none` when it is a gateway's alone.
   /// - Returns: false when the sender may not send this.
   private mutating func findReceiver(
-    _ tunnel: TunnelPacket, _ packet: inout Packet, _ context: inout PacketContext,
-    _ tables: borrowing RuleTables
+    _ tunnel: TunnelPacket, _ vpc: TableIndex, _ packet: inout Packet,
+    _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) -> Bool {
-    let vpc = tables.vnis.lookup(scope: 0, IPAddress(v4: tunnel.vni))
     let source = context.headers.source
     if vpc != .none && livesAt(tunnel.outerSource, source, vpc, tables) {
       setReceiver(packet, &context, vpc, tables)

@@ -157,6 +157,30 @@ extension SplitMix64 {
     check(compiled, model, &random, probes: 100)
   }
 
+  /// So many prefixes that their trie begins with a direct table.
+  @Test func `bursts have the answers of each question with thousands of prefixes`() throws {
+    var random = SplitMix64(seed: 3_000)
+    var model = model(&random)
+    for index in 0..<3_000 {
+      let isLong = index % 2 == 0
+      let address = UInt32(index) &* 0x9E37_79B9 & (isLong ? 0xFFFF_FF00 : 0xFFF0_0000)
+      let block = IPPrefix(IPAddress(v4: address), length: isLong ? 24 : 12)
+      model.securityGroups[0].egress.append(
+        SecurityGroupRule(id: "many/\(index)", match: random.match(), peers: [.cidr(block)]))
+    }
+    let compiled = try TableCompiler.compile(model)
+    let index = compiled.tables.groups[0].classifiers.index(.egress, .v4)
+    let prefixes = prefixes(model)
+    var asked: [(TableIndex, Probe)] = []
+    while asked.count < 2_000 {
+      let probe = Probe(&random, near: random.once(in: 2) ? prefixes : [])
+      if probe.address.family == .v4 { asked.append((index, probe)) }
+    }
+    checkBursts(asked, compiled, &random)
+    #expect(asked.contains { match($0.1, index, compiled) == .nothing })
+    #expect(asked.contains { match($0.1, index, compiled).rule != 0 })
+  }
+
   /// Parts that are shared with other generations say what they say alone, and those generations
   /// stay as they were.
   @Test(arguments: 1...60)
