@@ -36,6 +36,10 @@ struct BenchCommand: ParsableCommand {
       Example: a hundred changes a second for five minutes, and the memory before and after
 
         apus bench push --rate 100 --seconds 300
+
+      Example: these rules on this traffic: packets, bits and cycles, and how long bursts take
+
+        apus bench --rules vpc.yaml --capture a.pcap
       """)
 
   enum Name: String, CaseIterable, ExpressibleByArgument {
@@ -58,8 +62,33 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Connections open beside those of new-flows (0) and new-connections (a million).")
   var open: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Instead: judge the packets of --capture by this model; several are merged.",
+      valueName: "model"))
+  var rules: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "With --rules: a capture, or a folder of them; several are read one after the other.",
+      valueName: "file"))
+  var capture: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Of the capture, only packets that match a tcpdump expression.", valueName: "expr"))
+  var filter: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Attribute the capture's packets to this NIC where addresses leave doubt.", valueName: "id"))
+  var eni: String?
+
+  @Option(help: "Where the capture was taken, as `apus replay` has it.")
+  var at: CapturePlace = .wire
+
   @Option(help: "Rules of groups and acl; may be given several times.")
-  var rules: [Int] = []
+  var ruleCount: [Int] = []
 
   @Option(help: "A path's beginning: acl writes its rules and traces there for dpdk-test-acl.")
   var rulesOut: String?
@@ -95,10 +124,11 @@ struct BenchCommand: ParsableCommand {
     guard 0...32_000_000 ~= open ?? 0, nics.allSatisfy({ 2...65_000 ~= $0 }) else {
       throw ValidationError("open must be 0 to 32000000, nics 2 to 65000")
     }
-    guard rules.allSatisfy({ 1...1_000_000 ~= $0 }) else {
-      throw ValidationError("rules must be 1 to 1000000")
+    if let fault = trafficFault { throw ValidationError(fault) }
+    guard ruleCount.allSatisfy({ 1...1_000_000 ~= $0 }) else {
+      throw ValidationError("rule-count must be 1 to 1000000")
     }
-    guard !names.contains(.acl) || rules.allSatisfy({ $0 <= 32_766 }) else {
+    guard !names.contains(.acl) || ruleCount.allSatisfy({ $0 <= 32_766 }) else {
       throw ValidationError("a network ACL has at most 32766 rules")
     }
     guard rate.map({ 1...1_000 ~= $0 }) ?? true, 1...86_400 ~= seconds, 1...1_000 ~= turns else {
@@ -112,6 +142,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
+    if isAboutTraffic { return try runTraffic() }
     var results: [BenchmarkResult] = []
     func add(_ result: BenchmarkResult) {
       if !json { print(result.text) }
@@ -246,7 +277,7 @@ private struct EngineBenchmarks {
     let usual =
       kind == .acl
       ? [1_000, 10_000] : isEverything ? [10, 1_000, 100_000] : [10, 1_000, 100_000, 500_000]
-    for count in command.rules.isEmpty ? usual : command.rules {
+    for count in command.ruleCount.isEmpty ? usual : command.ruleCount {
       var benchmark = ClassifierBenchmark(kind, rules: count)
       benchmark.lookupsPerRun = command.packets ?? benchmark.lookupsPerRun
       benchmark.runs = command.runs
