@@ -17,6 +17,7 @@ struct BenchCommand: ParsableCommand {
       new-connections  TCP connections of six packets, 1,000 rules each way, a million others open
       nics             packets of 1, 1,024 and 16,384 interfaces in turn
       limiter          what allowances cost, and how exact they are
+      stages           where the cycles of established and of new flows go, stage by stage
       floors           I/O, a cache line, a header, a copy alone, and the pipeline beside them
       groups           the verdict of a security group alone, 10 to 500,000 rules
       acl              the verdict of a network ACL alone, 1,000 and 10,000 rules
@@ -27,7 +28,8 @@ struct BenchCommand: ParsableCommand {
       isolation        what a guest loses while another attacks the same workers
       memory           bytes of a connection, an idle interface, a rule, a route, a mapping
 
-      Without names everything is measured but isolation, the largest group with 100,000 rules.
+      Without names everything is measured but isolation and stages, the largest group with \
+      100,000 rules.
 
       Example: the full pipeline with a thousand and a million flows
 
@@ -43,7 +45,7 @@ struct BenchCommand: ParsableCommand {
       """)
 
   enum Name: String, CaseIterable, ExpressibleByArgument {
-    case pipeline, decapsulation, mixed, nics, limiter, floors, groups, acl, routes
+    case pipeline, decapsulation, mixed, nics, limiter, stages, floors, groups, acl, routes
     case newFlows = "new-flows"
     case newConnections = "new-connections"
     case workers, latency, push, memory, isolation
@@ -145,10 +147,10 @@ struct BenchCommand: ParsableCommand {
     if isAboutTraffic { return try runTraffic() }
     var results: [BenchmarkResult] = []
     func add(_ result: BenchmarkResult) {
-      if !json { print(result.text) }
+      if !json && result.name != "stages" { print(result.text) }
       results.append(result)
     }
-    let chosen = names.isEmpty ? Name.allCases.filter { $0 != .isolation } : names
+    let chosen = names.isEmpty ? Name.allCases.filter { $0 != .isolation && $0 != .stages } : names
     for name in chosen { try EngineBenchmarks(command: self, add: add).run(name) }
     if chosen.contains(.workers) {
       for spread in [WorkersBenchmark.Spread.owned, .crossing] {
@@ -215,6 +217,16 @@ private struct EngineBenchmarks {
         benchmark.packetsPerRun = command.packets ?? benchmark.packetsPerRun
         benchmark.runs = command.runs
         try show { try benchmark.run() }
+      }
+    case .stages:
+      for traffic in StagesBenchmark.Traffic.allCases {
+        var benchmark = StagesBenchmark(traffic)
+        benchmark.flows = command.flows.first ?? benchmark.flows
+        benchmark.packetsPerRun = command.packets ?? benchmark.packetsPerRun
+        benchmark.runs = command.runs
+        let results = try benchmark.run()
+        if !command.json { print(StagesBenchmark.text(of: results)) }
+        for result in results { add(result) }
       }
     case .floors:
       for count in flows([1000, 100_000]) {
