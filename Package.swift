@@ -151,8 +151,8 @@ let package = Package(
     .target(
       name: "Bench",
       dependencies: [
-        "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire", "CDataplane",
-        "CThreads",
+        "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire",
+        "CDataplane", "CThreads",
       ],
       swiftSettings: slowPath),
     .executableTarget(
@@ -333,7 +333,7 @@ let package = Package(
     .target(
       name: "TestPackets", dependencies: ["Wire"], path: "Tests/TestPackets",
       swiftSettings: slowPath),
-    .testTarget(name: "BenchTests", dependencies: ["Bench", "Wire"]),
+    .testTarget(name: "BenchTests", dependencies: ["Bench", "Replay", "VPCModel", "Wire"]),
     .testTarget(name: "TablesTests", dependencies: ["Tables", "TestPackets", "Wire"]),
     .testTarget(
       name: "DatapathTests",
