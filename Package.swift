@@ -307,7 +307,8 @@ let package = Package(
       ],
       exclude: ["Fixtures", "Moto"]),
     .target(
-      name: "ReachComparison", dependencies: ["Reachability", "ReferenceModel", "VPCModel", "Wire"],
+      name: "ReachComparison",
+      dependencies: ["Reachability", "ReferenceModel", "VPCModel", "Wire"],
       path: "Tests/ReachComparison", swiftSettings: slowPath),
     .testTarget(
       name: "ReachabilityTests",
@@ -382,7 +383,7 @@ let package = Package(
       name: "DaemonTests",
       dependencies: [
         "apus", "apusd", "Controller", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables",
-        "Datapath", "Live", "LockFree", "VPCModel", "Wire", "confinement-probe",
+        "Datapath", "Live", "LockFree", "TestPackets", "VPCModel", "Wire", "confinement-probe",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
@@ -428,7 +429,8 @@ let package = Package(
     .target(
       name: "PacketFuzzing",
       dependencies: [
-        "FuzzSupport", "TunnelFuzzing", "ReferenceModel", "Replay", "Explanation", "SlowPath", "VPCModel",
+        "FuzzSupport", "TunnelFuzzing", "ReferenceModel", "Replay", "Explanation", "SlowPath",
+        "VPCModel",
         "TableCompiler", "Tables", "Datapath", "Wire",
       ], path: "Tests/PacketFuzzing", swiftSettings: slowPath),
     .target(
