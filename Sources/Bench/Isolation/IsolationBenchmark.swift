@@ -8,10 +8,10 @@ import TableCompiler
 ///
 /// Real live workers poll ports in memory: everything but the copy from and to a guest. Peace and
 /// attack take turns, because the machine's own speed changes from second to second. A thread takes
-/// what is left to the service thread, and answers none of it. Latency is told of all frames, as the
-/// victim has it, and of those `undisturbed` by what else had the processor, which is what the
-/// attack adds: a frame on its way between two calls of a port that are too far apart (`gap`), by the
-/// same measure in peace and under attack, is left out there; `stolen` is that time.
+/// what is left to the service thread, and answers none of it. Latency is told of all frames, as
+/// the victim has it, and of those `undisturbed` by what else had the processor, which is what the
+/// attack adds: a frame on its way between two calls of a port that are too far apart (`gap`), by
+/// the same measure in peace and under attack, is left out there; `stolen` is that time.
 public struct IsolationBenchmark {
   /// Attacks to be measured.
   public var attacks = Attack.allCases

@@ -48,9 +48,9 @@ struct IsolationPorts: PacketIO, ~Copyable {
     func measuredPart(_ time: UInt64) -> Int? {
       time >= from && time < to && (time - from) % turn >= turn / 20 ? part(time) : nil
     }
-    /// Ticks between two calls of the worker that nothing which it does between them takes, and what
-    /// each frame adds that it took since it last sent or released one. The same in peace and under
-    /// attack: were the allowance one for bursts, it would leave short disturbances in peace alone.
+    /// Ticks between two calls of the worker that nothing which it does between them takes, and
+    /// what each frame adds that it took since it last sent or released one. The same in peace and
+    /// under attack: an allowance for bursts would leave short disturbances in peace alone.
     var gap: (empty: UInt64, perFrame: UInt64)
     var workers: Int
   }
