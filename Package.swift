@@ -434,9 +434,9 @@ let package = Package(
     .target(
       name: "InputFuzzing",
       dependencies: [
-        "FuzzSupport", "CapturePort", "CFileDescriptors", "CMemoryFile", "CXDP", "Datapath",
-        "KernelPort", "Live",
-        "VhostBroker", "VPCModel",
+        "AWSImport", "FlowLogAudit", "FuzzSupport", "CapturePort", "CFileDescriptors",
+        "CMemoryFile", "CXDP", "Datapath", "KernelPort", "Live", "Replay", "VhostBroker",
+        "VPCModel",
       ], path: "Tests/InputFuzzing", swiftSettings: slowPath),
     .target(
       name: "ControlFuzzing",
