@@ -307,7 +307,11 @@ let package = Package(
       ],
       exclude: ["Fixtures", "Moto"]),
     .target(
-      name: "ReachComparison", dependencies: ["Reachability", "ReferenceModel", "VPCModel", "Wire"],
+      name: "ReachComparison",
+      dependencies: [
+        "CapturePort", "Reachability", "ReferenceModel", "Replay", "TestPackets", "VPCModel",
+        "Wire",
+      ],
       path: "Tests/ReachComparison", swiftSettings: slowPath),
     .testTarget(
       name: "ReachabilityTests",
