@@ -247,10 +247,15 @@ let package = Package(
       name: "ReferenceComparison",
       dependencies: ["ReferenceModel", "Replay", "CapturePort", "VPCModel"],
       path: "Tests/ReferenceComparison", swiftSettings: slowPath),
+    .target(
+      name: "WhatIf",
+      dependencies: ["ReferenceModel", "Replay", "CapturePort", "VPCModel", "Wire"],
+      path: "Tests/WhatIf", swiftSettings: slowPath),
     .executableTarget(
       name: "compare",
       dependencies: [
         "ReachComparison", "ReferenceComparison", "ReferenceModel", "Reachability", "VPCModel",
+        "WhatIf",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Tests/compare", swiftSettings: slowPath),
     .target(
@@ -350,7 +355,8 @@ let package = Package(
     .testTarget(
       name: "ConformanceTests",
       dependencies: [
-        "ReferenceComparison", "ReferenceModel", "Replay", "CapturePort", "VPCModel", "Wire",
+        "ReferenceComparison", "ReferenceModel", "Replay", "CapturePort", "VPCModel", "WhatIf",
+        "Wire",
       ]),
     .testTarget(
       name: "ReplayOutputTests",
