@@ -151,8 +151,8 @@ let package = Package(
     .target(
       name: "Bench",
       dependencies: [
-        "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire", "CDataplane",
-        "CThreads",
+        "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire",
+        "CDataplane", "CThreads",
       ],
       swiftSettings: slowPath),
     .executableTarget(
@@ -342,7 +342,7 @@ let package = Package(
     .target(
       name: "TestPackets", dependencies: ["Wire"], path: "Tests/TestPackets",
       swiftSettings: slowPath),
-    .testTarget(name: "BenchTests", dependencies: ["Bench", "Wire"]),
+    .testTarget(name: "BenchTests", dependencies: ["Bench", "Replay", "VPCModel", "Wire"]),
     .testTarget(name: "TablesTests", dependencies: ["Tables", "TestPackets", "Wire"]),
     .testTarget(
       name: "DatapathTests",
@@ -392,7 +392,7 @@ let package = Package(
       name: "DaemonTests",
       dependencies: [
         "apus", "apusd", "Controller", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables",
-        "Datapath", "Live", "LockFree", "VPCModel", "Wire", "confinement-probe",
+        "Datapath", "Live", "LockFree", "TestPackets", "VPCModel", "Wire", "confinement-probe",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
@@ -438,7 +438,8 @@ let package = Package(
     .target(
       name: "PacketFuzzing",
       dependencies: [
-        "FuzzSupport", "TunnelFuzzing", "ReferenceModel", "Replay", "Explanation", "SlowPath", "VPCModel",
+        "FuzzSupport", "TunnelFuzzing", "ReferenceModel", "Replay", "Explanation", "SlowPath",
+        "VPCModel",
         "TableCompiler", "Tables", "Datapath", "Wire",
       ], path: "Tests/PacketFuzzing", swiftSettings: slowPath),
     .target(

@@ -1,4 +1,5 @@
 import CDataplane
+import CThreads
 import Datapath
 import TableCompiler
 import Tables
@@ -54,7 +55,9 @@ public struct PipelineBenchmark {
       while count < packetsPerRun {
         traffic.stampRandom(count: Self.burst)
         let begin = apus_tsc()
+        apus_sampling_switch(1)
         worker.process(traffic.packets, compiled.tables)
+        apus_sampling_switch(0)
         cycles += apus_tsc() - begin
         digest = traffic.digest(digest)
         count += Self.burst

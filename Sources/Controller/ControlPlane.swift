@@ -32,6 +32,10 @@ public protocol ControlPlane: Sendable {
   func capture(_ request: CaptureRequest, by caller: Caller) async throws(ControlError)
     -> AsyncStream<ObservationBatch<CapturedPacket>>
 
+  /// Judges packets by a candidate state beside the one in force, until its time is over or the
+  /// caller goes. Needs `Permission.trace`, and what the change needs.
+  func shadow(_ request: ShadowRequest, by caller: Caller) async throws(ControlError) -> any Shadow
+
   /// A call that the API itself refused, before it could become one of those above (bad message,
   /// bad certificate, unknown method, no identity): only recorded.
   func recordRefusal(method: String, by caller: Caller, why: String) async

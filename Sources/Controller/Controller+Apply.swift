@@ -6,14 +6,31 @@ extension Controller {
   ) async throws(ControlError) -> ChangeOutcome {
     try checkRunning()
     let call = AuditEntry(request.isDryRun ? "apply --dry-run" : "apply", by: caller)
-    guard !caller.permissions.isDisjoint(with: [.apply, .ports]) else {
-      throw await refused(call, .denied(permission: .apply, caller: caller.name))
+    try await checkChange(request, call)
+    try await takeTurn(call)
+    defer { queue.leave() }
+    let (prepared, onRuleChange) = try await prepare(request, call)
+    let named = call.naming(prepared)
+    if !request.isDryRun { return try await perform(prepared, onRuleChange, named) }
+    let outcome = try await foretell(prepared, onRuleChange, named)
+    try await account(named)
+    return outcome
+  }
+
+  /// Refuses a change that its caller may not ask for, or that is too long.
+  func checkChange(_ request: ChangeRequest, _ call: AuditEntry) async throws(ControlError) {
+    guard !call.caller.permissions.isDisjoint(with: [.apply, .ports]) else {
+      throw await refused(call, .denied(permission: .apply, caller: call.caller.name))
     }
     let bytes = request.content.bytes
     let limit = configuration.limits.requestBytes
     guard bytes <= limit else {
       throw await refused(call, .full(what: "bytes of a request", limit: limit, asked: bytes))
     }
+  }
+
+  /// Waits until no other change is under way; `queue.leave` is due afterwards.
+  func takeTurn(_ call: AuditEntry) async throws(ControlError) {
     switch queue.enter() {
     case .now: break
     case .wait: await withCheckedContinuation { queue.wait($0) }
@@ -24,27 +41,28 @@ extension Controller {
           why: "\(configuration.limits.waitingChanges) changes are waiting already",
           advice: "try again later"))
     }
-    defer { queue.leave() }
-    try checkRunning()
-    if Task.isCancelled {
-      throw await refused(
-        call, .unavailable(why: "the caller went before its turn came", advice: "apply again"))
+    do throws(ControlError) {
+      try checkRunning()
+      if Task.isCancelled {
+        throw await refused(
+          call, .unavailable(why: "the caller went before its turn came", advice: "apply again"))
+      }
+    } catch {
+      queue.leave()
+      throw error
     }
-    return try await applyAlone(request, call)
   }
 
-  /// One change, while no other is under way.
-  private func applyAlone(
+  /// Reads and checks a change, and whether its caller may make it; while no other is under way.
+  func prepare(
     _ request: ChangeRequest, _ call: AuditEntry
-  ) async throws(ControlError) -> ChangeOutcome {
-    let onRuleChange: Policy.RuleChange?
-    let prepared: PreparedChange
+  ) async throws(ControlError) -> (prepared: PreparedChange, onRuleChange: Policy.RuleChange?) {
     do throws(ControlError) {
       if let expected = request.expectedGeneration, expected != state.generation {
         throw .conflict(expected: expected, actual: state.generation)
       }
-      onRuleChange = try request.ruleChange()
-      prepared = try await PreparedChange.prepare(
+      let onRuleChange = try request.ruleChange()
+      let prepared = try await PreparedChange.prepare(
         request, on: state, configuration: configuration)
       for permission in Permission.allCases
       where prepared.permissions.contains(permission)
@@ -52,13 +70,17 @@ extension Controller {
       {
         throw .denied(permission: permission, caller: call.caller.name)
       }
+      return (prepared, onRuleChange)
     } catch {
       throw await refused(call, error)
     }
-    var call = call
-    call.objects = prepared.changes.prefix(AuditEntry.namedObjects).map(\.reference)
-    call.objectCount = prepared.changes.count
-    if request.isDryRun { return try await preview(prepared, onRuleChange, call) }
+  }
+
+  /// Makes a checked change, while no other is under way.
+  func perform(
+    _ prepared: PreparedChange, _ onRuleChange: Policy.RuleChange?, _ call: AuditEntry
+  ) async throws(ControlError) -> ChangeOutcome {
+    var call = call.naming(prepared)
     // A state that was restored but is not in force is published by whoever asks for it again.
     if prepared.changes.isEmpty, isForwarding || state.generation == 0 {
       call.generation = state.generation
@@ -69,7 +91,7 @@ extension Controller {
   }
 
   /// What a change would do.
-  private func preview(
+  func foretell(
     _ prepared: PreparedChange, _ onRuleChange: Policy.RuleChange?, _ call: AuditEntry
   ) async throws(ControlError) -> ChangeOutcome {
     var affected: [String: Int] = [:]
@@ -83,7 +105,6 @@ extension Controller {
         throw await refused(call, error.refusal)
       }
     }
-    try await account(call)
     return ChangeOutcome(
       generation: state.generation, changes: prepared.outcomes, affectedConnections: affected,
       warnings: prepared.warnings)
@@ -161,6 +182,16 @@ extension Controller {
     } catch {
       warn("\(error.what): \(error.why)")
     }
+  }
+}
+
+extension AuditEntry {
+  /// The same with the objects that a change is about.
+  func naming(_ prepared: PreparedChange) -> AuditEntry {
+    var entry = self
+    entry.objects = prepared.changes.prefix(Self.namedObjects).map(\.reference)
+    entry.objectCount = prepared.changes.count
+    return entry
   }
 }
 

@@ -36,7 +36,11 @@ public protocol DataPlane: Sendable {
   func capture(_ request: CaptureRequest) async throws(ObservationError)
     -> AsyncStream<ObservationBatch<CapturedPacket>>
 
-  /// Ends all traces and captures, and refuses others from here on.
+  /// Judges packets by a candidate that `preview` took, beside the tables in use. Ends when its
+  /// time is over or other tables come into use; whoever lets go of the session ends it too.
+  func shadow(_ plan: ShadowPlan) async throws(ObservationError) -> any ShadowSession
+
+  /// Ends all traces, captures and shadows, and refuses others from here on.
   func endObservations() async
 }
 

@@ -20,7 +20,7 @@ extension Observation {
     let frame = unsafe ObservedFrame(
       packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
       isOuter: isOuter)
-    guard wanted.matches(frame, origin: packet.origin),
+    guard wanted.matches(frame, origin: packet.origin), wanted.sample.contains(frame, tables),
       wanted.nic == .none || isOfNIC(packet, frame, &engine, tables)
     else { return false }
     found = ObservedPacket(frame, packet, time: time)
@@ -98,6 +98,6 @@ extension Observation {
     if hasPayload { return min(Int(packet.originalLength), Self.frameLimit) }
     // SAFETY: as above.
     let headers = unsafe frame.headerLength(packet.base, length: Int(packet.length))
-    return min(headers, Self.headersLimit)
+    return min(min(headers &+ beyondHeaders, Int(packet.length)), Self.headersLimit)
   }
 }

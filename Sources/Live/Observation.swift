@@ -32,6 +32,7 @@ public struct Observation: ~Copyable {
   @usableFromInline let wanted: ObservationFilter
   @usableFromInline let content: Content
   let hasPayload: Bool
+  let beyondHeaders: Int
   private let ring: SlotRing
   /// Line 0 asks for the end, line 1 has what the worker counts.
   private let words: SharedMemory
@@ -39,14 +40,19 @@ public struct Observation: ~Copyable {
 
   /// - Parameters:
   ///   - hasPayload: whole frames are copied, up to `frameLimit`; otherwise their headers.
+  ///   - beyondHeaders: bytes behind the headers that are copied too, for who judges the frame
+  ///     again and shows it to nobody: an ICMP error quotes headers there. Both together end at
+  ///     `headersLimit`.
   ///   - capacity: packets in the ring, a power of two; nil as the content suggests.
   public init(
-    _ content: Content, _ wanted: ObservationFilter, hasPayload: Bool = false, capacity: Int? = nil
+    _ content: Content, _ wanted: ObservationFilter, hasPayload: Bool = false,
+    beyondHeaders: Int = 0, capacity: Int? = nil
   ) {
-    precondition(MemoryLayout<ObservedPacket>.size <= Self.headerLength)
+    precondition(MemoryLayout<ObservedPacket>.size <= Self.headerLength && beyondHeaders >= 0)
     self.wanted = wanted
     self.content = content
     self.hasPayload = hasPayload
+    self.beyondHeaders = beyondHeaders
     let room: Int
     switch content {
     case .steps: room = Trace.capacity * MemoryLayout<TraceEvent>.stride

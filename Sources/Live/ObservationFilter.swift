@@ -40,6 +40,8 @@ import Wire
   public var origin: Origin?
   /// VNI of the tunnel that it came by; nil is any, and none.
   public var vni: UInt32?
+  /// The share of connections that is looked at.
+  public var sample = ConnectionSample.all
   /// Only what comes from the underlay or goes there.
   public var isOfUnderlay = false
   public var isDropped = false

@@ -29,6 +29,8 @@ import Wire
   public var steps: UInt32 = 0
   public var sourcePort: UInt16 = 0
   public var destinationPort: UInt16 = 0
+  /// Bytes of payload in each segment of a TCP packet that its sender left to be segmented, or 0.
+  public var segmentSize: UInt16 = 0
   public var transport: UInt8 = 0
   public var isIPv6 = false
   public var hasAddresses = false
@@ -58,6 +60,7 @@ import Wire
     guestLength = packet.originalLength &- min(packet.originalLength, UInt32(frame.offset))
     sourcePort = frame.headers.sourcePort
     destinationPort = frame.headers.destinationPort
+    segmentSize = packet.segmentSize
     transport = frame.headers.transport
     isIPv6 = frame.headers.family == .v6
     hasAddresses = frame.headers.hasAddresses

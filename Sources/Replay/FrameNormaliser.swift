@@ -1,3 +1,4 @@
+import CapturePort
 import Datapath
 import Tables
 import Wire
@@ -81,6 +82,22 @@ package struct FrameNormaliser: ~Copyable {
       packet.origin = .underlay
     }
     return packet
+  }
+
+  /// The same for a record that was attributed; its time is left to the caller.
+  @inline(__always)
+  mutating func place(
+    _ record: borrowing CaptureRecord, _ link: LinkLayer, _ attribution: Attribution,
+    _ attributor: borrowing Attributor
+  ) -> Packet {
+    let mac: MACAddress
+    switch attribution {
+    case .guest(let nic), .captured(let nic): mac = attributor.mac(nic)
+    case .ignore, .underlay: mac = .router
+    }
+    return place(
+      link, bytes: record.bytes, captured: record.capturedLength,
+      original: record.originalLength, attribution: attribution, mac: mac)
   }
 
   private mutating func cut(_ length: Int) -> Int {

@@ -1,3 +1,5 @@
+import Tables
+import VPCModel
 import Wire
 
 /// What to replay, and what to write about it.
@@ -25,6 +27,23 @@ public struct ReplayOptions: Sendable {
   public var report: String?
 
   public init(captures: [String]) { self.captures = captures }
+}
+
+extension ReplayOptions {
+  /// The interface that `eni` names; `.none` without it.
+  ///
+  /// - Throws: `usage` when the model has none of this id, with some that it has.
+  func preferredInterface(in model: VPCModel) throws(ReplayError) -> TableIndex {
+    guard let id = eni else { return .none }
+    if let index = model.networkInterfaces.firstIndex(where: { $0.id == id }) {
+      return TableIndex(index)
+    }
+    let ids = model.networkInterfaces.map(\.id)
+    let rest = ids.count > 5 ? " and \(ids.count - 5) more" : ""
+    let choice = ids.isEmpty ? "" : " (it has \(ids.prefix(5).joined(separator: ", "))\(rest))"
+    throw .usage(
+      what: "--eni \(id)", why: "the model has no network interface with this id\(choice)")
+  }
 }
 
 /// A packet whose judgement is to be told step by step.

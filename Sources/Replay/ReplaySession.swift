@@ -53,15 +53,7 @@ struct ReplaySession: ~Copyable {
   var nextSample = UInt64.max
 
   init(model: VPCModel, compiled: CompiledTables, options: ReplayOptions) throws(ReplayError) {
-    var preferred = TableIndex.none
-    if let id = options.eni {
-      guard let index = model.networkInterfaces.firstIndex(where: { $0.id == id }) else {
-        let choice = Self.choice(compiled.nicIDs)
-        throw .usage(
-          what: "--eni \(id)", why: "the model has no network interface with this id\(choice)")
-      }
-      preferred = TableIndex(index)
-    }
+    let preferred = try options.preferredInterface(in: model)
     let names = VerdictNames(nicIDs: compiled.nicIDs, ruleNames: compiled.ruleNames)
     outputs = try ReplayOutputs(model: model, names: names, options: options)
     self.names = names
@@ -81,13 +73,6 @@ struct ReplaySession: ~Copyable {
   deinit {
     packets.deallocate()
     entries.deallocate()
-  }
-
-  /// What may be given instead, for the end of an error message.
-  private static func choice(_ ids: [String]) -> String {
-    if ids.isEmpty { return "" }
-    let rest = ids.count > 5 ? " and \(ids.count - 5) more" : ""
-    return " (it has \(ids.prefix(5).joined(separator: ", "))\(rest))"
   }
 
   /// Reads one capture to its end.
@@ -161,7 +146,7 @@ struct ReplaySession: ~Copyable {
       let attribution = attributor.attribute(link, record.bytes, record.capturedLength)
       if attribution != .ignore {
         let place = packets + packetCount
-        place.initialize(to: placed(record, link, attribution))
+        place.initialize(to: normaliser.place(record, link, attribution, attributor))
         place.pointee.time = now
         if isExplained { place.pointee.flags.insert(.traced) }
         entry.packet = Int32(packetCount)
@@ -181,20 +166,6 @@ struct ReplaySession: ~Copyable {
       finishBurst()
     }
     if isLive && !Self.inputIsWaiting() { outputs.flush() }
-  }
-
-  @inline(__always)
-  private mutating func placed(
-    _ record: borrowing CaptureRecord, _ link: LinkLayer, _ attribution: Attribution
-  ) -> Packet {
-    let mac: MACAddress
-    switch attribution {
-    case .guest(let nic), .captured(let nic): mac = attributor.mac(nic)
-    case .ignore, .underlay: mac = .router
-    }
-    return normaliser.place(
-      link, bytes: record.bytes, captured: record.capturedLength,
-      original: record.originalLength, attribution: attribution, mac: mac)
   }
 
   /// Whether a guest's frame could be for a service. Such a packet ends its burst, because the

@@ -17,6 +17,7 @@ struct BenchCommand: ParsableCommand {
       new-connections  TCP connections of six packets, 1,000 rules each way, a million others open
       nics             packets of 1, 1,024 and 16,384 interfaces in turn
       limiter          what allowances cost, and how exact they are
+      stages           where the cycles of established and of new flows go, stage by stage
       floors           I/O, a cache line, a header, a copy alone, and the pipeline beside them
       groups           the verdict of a security group alone, 10 to 500,000 rules
       acl              the verdict of a network ACL alone, 1,000 and 10,000 rules
@@ -27,7 +28,8 @@ struct BenchCommand: ParsableCommand {
       isolation        what a guest loses while another attacks the same workers
       memory           bytes of a connection, an idle interface, a rule, a route, a mapping
 
-      Without names everything is measured but isolation, the largest group with 100,000 rules.
+      Without names everything is measured but isolation and stages, the largest group with \
+      100,000 rules.
 
       Example: the full pipeline with a thousand and a million flows
 
@@ -36,10 +38,14 @@ struct BenchCommand: ParsableCommand {
       Example: a hundred changes a second for five minutes, and the memory before and after
 
         apus bench push --rate 100 --seconds 300
+
+      Example: these rules on this traffic: packets, bits and cycles, and how long bursts take
+
+        apus bench --rules vpc.yaml --capture a.pcap
       """)
 
   enum Name: String, CaseIterable, ExpressibleByArgument {
-    case pipeline, decapsulation, mixed, nics, limiter, floors, groups, acl, routes
+    case pipeline, decapsulation, mixed, nics, limiter, stages, floors, groups, acl, routes
     case newFlows = "new-flows"
     case newConnections = "new-connections"
     case workers, latency, push, memory, isolation
@@ -58,8 +64,33 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Connections open beside those of new-flows (0) and new-connections (a million).")
   var open: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Instead: judge the packets of --capture by this model; several are merged.",
+      valueName: "model"))
+  var rules: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "With --rules: a capture, or a folder of them; several are read one after the other.",
+      valueName: "file"))
+  var capture: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Of the capture, only packets that match a tcpdump expression.", valueName: "expr"))
+  var filter: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Attribute the capture's packets to this NIC where addresses leave doubt.", valueName: "id"))
+  var eni: String?
+
+  @Option(help: "Where the capture was taken, as `apus replay` has it.")
+  var at: CapturePlace = .wire
+
   @Option(help: "Rules of groups and acl; may be given several times.")
-  var rules: [Int] = []
+  var ruleCount: [Int] = []
 
   @Option(help: "A path's beginning: acl writes its rules and traces there for dpdk-test-acl.")
   var rulesOut: String?
@@ -95,10 +126,11 @@ struct BenchCommand: ParsableCommand {
     guard 0...32_000_000 ~= open ?? 0, nics.allSatisfy({ 2...65_000 ~= $0 }) else {
       throw ValidationError("open must be 0 to 32000000, nics 2 to 65000")
     }
-    guard rules.allSatisfy({ 1...1_000_000 ~= $0 }) else {
-      throw ValidationError("rules must be 1 to 1000000")
+    if let fault = trafficFault { throw ValidationError(fault) }
+    guard ruleCount.allSatisfy({ 1...1_000_000 ~= $0 }) else {
+      throw ValidationError("rule-count must be 1 to 1000000")
     }
-    guard !names.contains(.acl) || rules.allSatisfy({ $0 <= 32_766 }) else {
+    guard !names.contains(.acl) || ruleCount.allSatisfy({ $0 <= 32_766 }) else {
       throw ValidationError("a network ACL has at most 32766 rules")
     }
     guard rate.map({ 1...1_000 ~= $0 }) ?? true, 1...86_400 ~= seconds, 1...1_000 ~= turns else {
@@ -112,12 +144,13 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
+    if isAboutTraffic { return try runTraffic() }
     var results: [BenchmarkResult] = []
     func add(_ result: BenchmarkResult) {
-      if !json { print(result.text) }
+      if !json && result.name != "stages" { print(result.text) }
       results.append(result)
     }
-    let chosen = names.isEmpty ? Name.allCases.filter { $0 != .isolation } : names
+    let chosen = names.isEmpty ? Name.allCases.filter { $0 != .isolation && $0 != .stages } : names
     for name in chosen { try EngineBenchmarks(command: self, add: add).run(name) }
     if chosen.contains(.workers) {
       for spread in [WorkersBenchmark.Spread.owned, .crossing] {
@@ -185,6 +218,16 @@ private struct EngineBenchmarks {
         benchmark.runs = command.runs
         try show { try benchmark.run() }
       }
+    case .stages:
+      for traffic in StagesBenchmark.Traffic.allCases {
+        var benchmark = StagesBenchmark(traffic)
+        benchmark.flows = command.flows.first ?? benchmark.flows
+        benchmark.packetsPerRun = command.packets ?? benchmark.packetsPerRun
+        benchmark.runs = command.runs
+        let results = try benchmark.run()
+        if !command.json { print(StagesBenchmark.text(of: results)) }
+        for result in results { add(result) }
+      }
     case .floors:
       for count in flows([1000, 100_000]) {
         var benchmark = FloorsBenchmark(flows: count)
@@ -246,7 +289,7 @@ private struct EngineBenchmarks {
     let usual =
       kind == .acl
       ? [1_000, 10_000] : isEverything ? [10, 1_000, 100_000] : [10, 1_000, 100_000, 500_000]
-    for count in command.rules.isEmpty ? usual : command.rules {
+    for count in command.ruleCount.isEmpty ? usual : command.ruleCount {
       var benchmark = ClassifierBenchmark(kind, rules: count)
       benchmark.lookupsPerRun = command.packets ?? benchmark.lookupsPerRun
       benchmark.runs = command.runs

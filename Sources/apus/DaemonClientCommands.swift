@@ -113,6 +113,16 @@ struct CaptureCommand: DaemonClientCommand {
   var arguments: [String] = []
 }
 
+/// `apus shadow`.
+struct ShadowCommand: DaemonClientCommand {
+  static let name = "shadow"
+  static let abstract =
+    "Judge a running host's packets by tomorrow's rules too, and tell what differs."
+
+  @Argument(parsing: .captureForPassthrough)
+  var arguments: [String] = []
+}
+
 /// `apus audit`.
 struct AuditCommand: DaemonClientCommand {
   static let name = "audit"

@@ -15,7 +15,8 @@ struct Apus: ParsableCommand {
     subcommands: [
       ReplayCommand.self, RunCommand.self, ApplyCommand.self, DiffCommand.self, GetCommand.self,
       DeleteCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self,
-      TopCommand.self, TraceCommand.self, CaptureCommand.self, AuditCommand.self,
+      TopCommand.self, TraceCommand.self, CaptureCommand.self, ShadowCommand.self,
+      AuditCommand.self,
       CheckCommand.self, ExplainCommand.self, ReachCommand.self, ImportCommand.self,
       BenchCommand.self,
       SchemaCommand.self, VersionCommand.self, CompletionsCommand.self,

@@ -20,7 +20,7 @@ struct ControlTool: AsyncParsableCommand {
     subcommands: [
       ApplyCommand.self, DiffCommand.self, GetCommand.self, DeleteCommand.self,
       StatusCommand.self, CountersCommand.self, FlowsCommand.self, TopCommand.self,
-      TraceCommand.self, CaptureCommand.self, AuditCommand.self,
+      TraceCommand.self, CaptureCommand.self, ShadowCommand.self, AuditCommand.self,
     ])
 
   static func main() async {

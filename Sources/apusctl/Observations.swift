@@ -24,6 +24,47 @@ enum StandardOutput {
   }
 }
 
+extension Apus_V1_PacketSummary {
+  /// Such as `tcp 198.51.100.66:40000 > 10.0.1.10:22, 58 bytes`.
+  var text: String {
+    guard hasProtocol else { return "no IP packet, \(bytes) bytes" }
+    let from = Self.end(source, sourcePort, destinationPort)
+    let to = Self.end(destination, destinationPort, sourcePort)
+    return "\(IPProtocolName.text(`protocol`)) \(from) > \(to), \(bytes) bytes"
+  }
+
+  /// An address, and its port unless the packet has none.
+  private static func end(_ address: String, _ port: UInt32, _ other: UInt32) -> String {
+    if port == 0 && other == 0 { return address }
+    return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+  }
+
+  /// In JSON.
+  var fields: [(String, JSON)] {
+    var fields: [(String, JSON)] = [("bytes", .number(UInt64(bytes)))]
+    if hasProtocol {
+      fields += [
+        ("protocol", .number(UInt64(`protocol`))), ("source", .text(source)),
+        ("sourcePort", .number(UInt64(sourcePort))), ("destination", .text(destination)),
+        ("destinationPort", .number(UInt64(destinationPort))),
+      ]
+    }
+    if hasVni { fields.append(("vni", .number(UInt64(vni)))) }
+    return fields
+  }
+}
+
+extension Apus_V1_PacketVerdict {
+  /// In JSON, without the sentence.
+  var fields: [(String, JSON)] {
+    [
+      ("eni", .text(networkInterface)), ("direction", .text(direction)),
+      ("verdict", .text(verdict)), ("reason", .text(reason)), ("rule", .text(rule)),
+      ("state", .text(state)), ("output", .text(output)),
+    ]
+  }
+}
+
 extension Apus_V1_ObservationEnd {
   /// The word in JSON.
   var name: String {

@@ -10,7 +10,10 @@ import Testing
   /// A call, and which permissions let it through.
   struct Action: Sendable, CustomTestStringConvertible {
     var name: String
+    /// Any of them.
     var permissions: Set<Permission>
+    /// And all of these.
+    var alsoNeeded: Set<Permission> = []
     var call: @Sendable (TestCalls) async throws -> Void
 
     var testDescription: String { name }
@@ -42,6 +45,14 @@ import Testing
     },
     Action(name: "Capture", permissions: [.capture]) { calls in
       try await calls.client.control.capture(.init()) { response in
+        for try await _ in response.messages {}
+      }
+    },
+    Action(name: "Shadow", permissions: [.apply, .ports], alsoNeeded: [.trace]) { calls in
+      try await calls.client.control.shadow { writer in
+        try await writer.write(.with { $0.header.scope = .patch })
+        try await writer.write(.with { $0.begin = .init() })
+      } onResponse: { response in
         for try await _ in response.messages {}
       }
     },
@@ -115,7 +126,9 @@ import Testing
     _ action: Action, _ permissions: Set<Permission>, _ test: TestServer,
     _ address: ControlAddress, _ files: ControlClient.Credentials?
   ) async throws {
-    let isAllowed = !action.permissions.isDisjoint(with: permissions)
+    let isAllowed =
+      !action.permissions.isDisjoint(with: permissions)
+      && action.alsoNeeded.isSubset(of: permissions)
     let before = (test.plane.calls.count, test.plane.refused.count)
     do {
       try await TestCalls.with(address, files, test.group) { try await action.call($0) }

@@ -43,6 +43,9 @@ final class RequestTarget {
     case 2:
       let bytes = [UInt8](reader.rest())
       _ = try? TraceRequest(api: Apus_V1_TraceRequest(serializedBytes: bytes))
+      if let header = try? Apus_V1_ShadowHeader(serializedBytes: bytes) {
+        _ = try? ShadowRequest(ChangeRequest(.whole([])), api: header)
+      }
       _ = try? ConnectionFilter(api: Apus_V1_ConnectionsRequest(serializedBytes: bytes))
       return nil
     default:

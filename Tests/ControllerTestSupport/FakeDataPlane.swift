@@ -72,6 +72,18 @@ public actor FakeDataPlane: DataPlane {
     return Self.ended()
   }
 
+  public private(set) var shadows: [ShadowPlan] = []
+  /// What shadows count.
+  public var shadowCounts = ShadowCounts()
+
+  public func count(_ change: (inout ShadowCounts) -> Void) { change(&shadowCounts) }
+
+  public func shadow(_ plan: ShadowPlan) async throws(ObservationError) -> any ShadowSession {
+    if !observationRefusals.isEmpty { throw observationRefusals.removeFirst() }
+    shadows.append(plan)
+    return FakeShadowSession(self)
+  }
+
   public func endObservations() async { haveObservationsEnded = true }
 
   private static func ended<Packet: Sendable>() -> AsyncStream<ObservationBatch<Packet>> {
@@ -79,5 +91,20 @@ public actor FakeDataPlane: DataPlane {
       continuation.yield(ObservationBatch(end: .duration))
       continuation.finish()
     }
+  }
+}
+
+/// Counts what the data plane is told.
+final class FakeShadowSession: ShadowSession {
+  private let plane: FakeDataPlane
+
+  init(_ plane: FakeDataPlane) { self.plane = plane }
+
+  func next() async -> ShadowReport? { ShadowReport() }
+
+  func stop() async -> ShadowReport {
+    var report = ShadowReport()
+    report.counts = await plane.shadowCounts
+    return report
   }
 }

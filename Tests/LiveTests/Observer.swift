@@ -20,13 +20,14 @@ final class Observer {
   init(
     _ host: LiveHost, _ content: Observation.Content,
     _ filter: ObservationFilter = ObservationFilter(), hasPayload: Bool = false,
-    capacity: Int? = nil, worker: Int = 0
+    beyondHeaders: Int = 0, capacity: Int? = nil, worker: Int = 0
   ) {
     shared = host.shared
     self.worker = worker
     place = .allocate(capacity: 1)
     place.initialize(
-      to: Observation(content, filter, hasPayload: hasPayload, capacity: capacity))
+      to: Observation(
+        content, filter, hasPayload: hasPayload, beyondHeaders: beyondHeaders, capacity: capacity))
   }
 
   /// The worker has let go, or the test ends its last round.

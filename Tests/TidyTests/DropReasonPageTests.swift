@@ -11,7 +11,8 @@ import Wire
   private static let readers = [
     "Sources/Wire/DropReason.swift", "Sources/Replay/FlowLog.swift",
     "Sources/Reachability/Probe/Change.swift", "Sources/Reachability/Probe/InterfaceProbe.swift",
-    "Sources/Reachability/Probe/Remedy+Routes.swift",
+    "Sources/Reachability/Probe/Remedy+Routes.swift", "Sources/Daemon/Shadow/ShadowEngine.swift",
+    "Sources/Daemon/Shadow/ShadowJudge.swift",
   ]
 
   /// By the name of a case, the files of Sources that give it.

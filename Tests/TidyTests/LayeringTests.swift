@@ -62,8 +62,8 @@ import Testing
       "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
     ],
     "Bench": [
-      "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire", "CDataplane",
-      "CThreads",
+      "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire",
+      "CDataplane", "CThreads",
     ],
     "apus": [
       "AWSImport", "Bench", "FlowLogAudit", "Reachability", "Replay", "Report", "VPCModel",

@@ -99,22 +99,22 @@ def other_way(name, flows, gate):
 
 def groups(rules):
     against = () if rules == 10 else (Versus(Own("10 rules"), 0.5, 0.8),)
-    return Figure(f"{rules} rules", Bench("groups", "groups", ("--rules", str(rules)), {"rules": str(rules)},
-                                          ("--rules", "10", "--packets", "100000"), {"rules": "10"}),
+    return Figure(f"{rules} rules", Bench("groups", "groups", ("--rule-count", str(rules)), {"rules": str(rules)},
+                                          ("--rule-count", "10", "--packets", "100000"), {"rules": "10"}),
                   "cycles/verdict", LOWER, 150, 60, against)
 
 
 def groups_alone(rules):
     """One lookup after the other, as for a packet that alone of its burst begins a connection."""
-    return Figure(f"{rules} rules, alone", Bench("groups", "groups-alone", ("--rules", str(rules)),
-                                                 {"rules": str(rules)}, ("--rules", "10", "--packets", "100000"),
+    return Figure(f"{rules} rules, alone", Bench("groups", "groups-alone", ("--rule-count", str(rules)),
+                                                 {"rules": str(rules)}, ("--rule-count", "10", "--packets", "100000"),
                                                  {"rules": "10"}),
                   "cycles/verdict", LOWER)
 
 
 def access_list(rules, gate, goal):
     select = {"rules": str(rules)}
-    return Figure(f"{rules} rules", Bench("acl", "acl", ("--rules", str(rules)), select),
+    return Figure(f"{rules} rules", Bench("acl", "acl", ("--rule-count", str(rules)), select),
                   "cycles/packet", LOWER, versus=(Versus(Peer("acl", str(rules)), gate, goal),))
 
 

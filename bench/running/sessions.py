@@ -186,7 +186,7 @@ class AccessList(Session):
             return paths
         if self.program is not None and "--rules-out" in self.log.run(
                 [self.program, "bench", "--help"], 30):
-            self.log.run([self.program, "bench", "acl", "--rules", str(count), "--packets", "1000",
+            self.log.run([self.program, "bench", "acl", "--rule-count", str(count), "--packets", "1000",
                           "--runs", "1", "--rules-out", prefix], 60)
         else:
             made = inputs.access_rules(count)

@@ -10,6 +10,12 @@ public enum BenchmarkFailure: Error, Sendable, Equatable, CustomStringConvertibl
   case memory(needed: Int, available: Int)
   /// A file could not be written.
   case file(String)
+  /// No program that finds functions by address is installed.
+  case tool
+  /// This program was built without it.
+  case noDebugInformation
+  /// The kernel gives no timer, for this reason.
+  case sampling(String)
 
   public var description: String {
     switch self {
@@ -19,6 +25,10 @@ public enum BenchmarkFailure: Error, Sendable, Equatable, CustomStringConvertibl
       "this needs \(Self.megabytes(needed)) MB of memory and \(Self.megabytes(available)) MB are"
         + " available: \(Self.megabytes(needed - available)) MB are missing"
     case .file(let path): "cannot write \(path)"
+    case .tool: "stages are named by addr2line, which is not installed: it is in binutils"
+    case .noDebugInformation:
+      "this program has no debug information to name stages by: build it with 'swift build'"
+    case .sampling(let why): "the kernel gives no timer: \(why)"
     }
   }
 

@@ -1,4 +1,5 @@
 import CDataplane
+import CThreads
 import Datapath
 import TableCompiler
 import Tables
@@ -72,7 +73,9 @@ final class EngineRig {
     fill(ring)
     let packets = ring.packets(without: omitted)
     let begin = apus_tsc()
+    apus_sampling_switch(1)
     engine.pointee.process(packets, compiled.tables)
+    apus_sampling_switch(0)
     let cycles = apus_tsc() - begin
     proof.add(ring)
     offered += ring.count

@@ -13,7 +13,9 @@ struct VictimRecord {
   var attacked = 0
   /// Ticks in which something else had the processor.
   var stolen: UInt64 = 0
+  /// Of all frames, and of those that nobody held up but the workers.
   var latencies = LatencyHistogram()
+  var undisturbed = LatencyHistogram()
 }
 
 /// Ports of one worker in memory: port 0 swallows what goes to the underlay, port 1 is a guest that
@@ -46,8 +48,10 @@ struct IsolationPorts: PacketIO, ~Copyable {
     func measuredPart(_ time: UInt64) -> Int? {
       time >= from && time < to && (time - from) % turn >= turn / 20 ? part(time) : nil
     }
-    /// Ticks between two calls of the worker that nothing which it does between them takes.
-    var gap: UInt64
+    /// Ticks between two calls of the worker that nothing which it does between them takes, and
+    /// what each frame adds that it took since it last sent or released one. The same in peace and
+    /// under attack: an allowance for bursts would leave short disturbances in peace alone.
+    var gap: (empty: UInt64, perFrame: UInt64)
     var workers: Int
   }
 
@@ -63,6 +67,8 @@ struct IsolationPorts: PacketIO, ~Copyable {
   private var due: Double
   private var random: UInt64
   private var now: UInt64 = 0
+  /// Frames that were taken since one was last sent or released.
+  private var taken: UInt64 = 0
   /// Frames that were due before this were held up by somebody else.
   private var disturbedUntil: UInt64 = 0
   /// Frames of the victim that left in this round: whether it was disturbed is known after it.
@@ -104,16 +110,21 @@ struct IsolationPorts: PacketIO, ~Copyable {
     case 0:
       countPending()
       return 0
-    case 1: return receiveVictim(burst)
-    default: return receiveAttacker(burst)
+    case 1: return taking(receiveVictim(burst))
+    default: return taking(receiveAttacker(burst))
     }
+  }
+
+  private mutating func taking(_ count: Int) -> Int {
+    taken += UInt64(count)
+    return count
   }
 
   /// With each call: the time, and whether something else had the processor since the last.
   private mutating func watch() {
     let last = now
     now = apus_tsc()
-    if last == 0 || now - last <= load.gap { return }
+    if last == 0 || now - last <= load.gap.empty + taken * load.gap.perFrame { return }
     // As long again to work off what has piled up.
     disturbedUntil = now + (now - last)
     apus_store_relaxed(disturbance(of: index), disturbedUntil)
@@ -124,8 +135,8 @@ struct IsolationPorts: PacketIO, ~Copyable {
     }
   }
 
-  /// Counts the latencies of the last round's frames, unless somebody held up a worker that they
-  /// came through.
+  /// Counts the latencies of the last round's frames, once more for those of which somebody held up
+  /// no worker that they came through.
   private mutating func countPending() {
     if pending == 0 { return }
     var disturbed: UInt64 = 0
@@ -135,9 +146,10 @@ struct IsolationPorts: PacketIO, ~Copyable {
     for place in 0..<pending {
       let entry = memory + Self.pendingOffset + 16 * place
       let due = entry.load(as: UInt64.self)
-      if due > disturbed, let part = load.measuredPart(due) {
-        records[part].latencies.add(entry.load(fromByteOffset: 8, as: UInt64.self) &- due)
-      }
+      guard let part = load.measuredPart(due) else { continue }
+      let delay = entry.load(fromByteOffset: 8, as: UInt64.self) &- due
+      records[part].latencies.add(delay)
+      if due > disturbed { records[part].undisturbed.add(delay) }
     }
     pending = 0
   }
@@ -198,6 +210,7 @@ struct IsolationPorts: PacketIO, ~Copyable {
 
   mutating func send(_ packet: inout Packet, port: Int, headers: HeaderOffsets) {
     watch()
+    taken = 0
     let slot = packet.base - Int(packet.headroom)
     let due = slot.load(fromByteOffset: 8, as: UInt64.self)
     if due != 0, port == 0 {
@@ -218,6 +231,7 @@ struct IsolationPorts: PacketIO, ~Copyable {
 
   mutating func release(_ packet: inout Packet) {
     watch()
+    taken = 0
     free(packet)
   }
 

@@ -26,3 +26,20 @@ int apus_eventfd(void);
 
 /// Waits until an eventfd is written to, at most some milliseconds, and clears it.
 void apus_eventfd_wait(int descriptor, int milliseconds);
+
+/// Begins to note where this thread's program counter is, at regular times, until
+/// `apus_sampling_end`; one thread of a process at a time.
+///
+/// Addresses are those of the executable's file; what is not its code is noted as 0. Nothing is noted
+/// unless `apus_sampling_switch` says so. SIGPROF is used.
+/// Returns 0, or the number of the error.
+int apus_sampling_begin(unsigned long long *addresses, int capacity, long nanoseconds);
+
+/// Whether addresses are noted, by `apus_sampling_switch`.
+extern volatile int apus_sampling_on;
+
+/// Says whether addresses are noted from here on, which they are not at first.
+static inline void apus_sampling_switch(int on) { apus_sampling_on = on; }
+
+/// Ends it, and returns how many addresses were noted.
+int apus_sampling_end(void);

@@ -28,7 +28,9 @@ extension ControlClient {
   ) async throws -> Apus_V1_ApplyResponse {
     try await control.apply { writer in
       try await writer.write(.with { $0.header = header })
-      for document in documents { try await Self.send(document, writer) }
+      for document in documents {
+        for chunk in Self.chunks(document) { try await writer.write(.with { $0.chunk = chunk }) }
+      }
       for start in stride(from: 0, to: deletions.count, by: Self.deletionsInMessage) {
         let end = min(start + Self.deletionsInMessage, deletions.count)
         try await writer.write(.with { $0.deletions.objects = Array(deletions[start..<end]) })
@@ -36,21 +38,15 @@ extension ControlClient {
     }
   }
 
-  private static func send(
-    _ document: Document, _ writer: RPCWriter<Apus_V1_ApplyRequest>
-  ) async throws {
-    var start = 0
-    repeat {
-      let end = min(start + chunk, document.text.count)
-      let part = Data(document.text[start..<end])
-      let name = start == 0 ? document.name : ""
-      try await writer.write(
-        .with {
-          $0.chunk.name = name
-          $0.chunk.text = part
-        })
-      start = end
-    } while start < document.text.count
+  /// A document in parts of bounded size, at least one.
+  static func chunks(_ document: Document) -> [Apus_V1_DocumentChunk] {
+    let count = document.text.count
+    return stride(from: 0, to: max(1, count), by: chunk).map { start in
+      .with {
+        $0.name = start == 0 ? document.name : ""
+        $0.text = Data(document.text[start..<min(start + chunk, count)])
+      }
+    }
   }
 
   /// Objects of the desired state, with their texts put together.

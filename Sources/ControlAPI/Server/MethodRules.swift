@@ -21,6 +21,9 @@ struct MethodRule: Sendable {
     let watcher = MethodRule(permissions: anything, action: "ask about the server", stays: true)
     var conversation = watcher
     conversation.isConversation = true
+    var shadow = MethodRule(permissions: [.apply, .ports], action: "change the state", stays: true)
+    // The service itself refuses a candidate that is slow to arrive.
+    shadow.isConversation = true
     return [
       // Asked before the documents are received, which may be many.
       control + "Apply": MethodRule(
@@ -28,8 +31,9 @@ struct MethodRule: Sendable {
       control + "Get": MethodRule(), control + "Status": MethodRule(),
       control + "Counters": MethodRule(), control + "Connections": MethodRule(),
       control + "Watch": MethodRule(stays: true), control + "Trace": MethodRule(stays: true),
-      control + "Capture": MethodRule(stays: true), control + "ReadAudit": MethodRule(),
-      control + "VerifyAudit": MethodRule(), "/grpc.health.v1.Health/Check": probe,
+      control + "Capture": MethodRule(stays: true), control + "Shadow": shadow,
+      control + "ReadAudit": MethodRule(), control + "VerifyAudit": MethodRule(),
+      "/grpc.health.v1.Health/Check": probe,
       "/grpc.health.v1.Health/Watch": watcher,
       "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": conversation,
     ]

@@ -50,15 +50,23 @@ extension Apus_V1_TracedPacket {
   init(_ packet: TracedPacket) {
     self = .with {
       $0.time = Google_Protobuf_Timestamp(nanoseconds: packet.time)
-      $0.summary.bytes = UInt32(clamping: packet.bytes)
-      if let number = packet.protocolNumber { $0.summary.protocol = UInt32(number) }
-      $0.summary.source = packet.source
-      $0.summary.destination = packet.destination
-      $0.summary.sourcePort = UInt32(packet.sourcePort)
-      $0.summary.destinationPort = UInt32(packet.destinationPort)
-      if let vni = packet.vni { $0.summary.vni = vni }
+      $0.summary = Apus_V1_PacketSummary(packet)
       $0.verdict = Apus_V1_PacketVerdict(packet.verdict)
       $0.steps = packet.steps
+    }
+  }
+}
+
+extension Apus_V1_PacketSummary {
+  init(_ packet: TracedPacket) {
+    self = .with {
+      $0.bytes = UInt32(clamping: packet.bytes)
+      if let number = packet.protocolNumber { $0.protocol = UInt32(number) }
+      $0.source = packet.source
+      $0.destination = packet.destination
+      $0.sourcePort = UInt32(packet.sourcePort)
+      $0.destinationPort = UInt32(packet.destinationPort)
+      if let vni = packet.vni { $0.vni = vni }
     }
   }
 }
@@ -91,7 +99,7 @@ extension Apus_V1_PacketVerdict {
 }
 
 extension Google_Protobuf_Timestamp {
-  fileprivate init(nanoseconds: UInt64) {
+  init(nanoseconds: UInt64) {
     self.init(
       seconds: Int64(nanoseconds / 1_000_000_000), nanos: Int32(nanoseconds % 1_000_000_000))
   }

@@ -49,20 +49,23 @@ extension ObservationLimits {
     guard packets <= limit else {
       throw RPCError.wrong("packets: \(packets) is more than \(limit) (ask for less)")
     }
-    var seconds = Self.secondsUnlessAsked
-    if let duration {
-      guard (1...Self.secondsLimit).contains(duration.seconds), duration.nanos == 0 else {
-        throw RPCError.wrong(
-          "duration: \(duration.seconds) s (whole seconds, from 1 to \(Self.secondsLimit))")
-      }
-      seconds = Int(duration.seconds)
+    self.init(
+      packets: packets == 0 ? usual : Int(packets), seconds: try Self.seconds(duration))
+  }
+
+  /// How long packets are looked at.
+  static func seconds(_ duration: Google_Protobuf_Duration?) throws -> Int {
+    guard let duration else { return secondsUnlessAsked }
+    guard (1...secondsLimit).contains(duration.seconds), duration.nanos == 0 else {
+      throw RPCError.wrong(
+        "duration: \(duration.seconds) s (whole seconds, from 1 to \(secondsLimit))")
     }
-    self.init(packets: packets == 0 ? usual : Int(packets), seconds: seconds)
+    return Int(duration.seconds)
   }
 }
 
 extension PacketFilter {
-  fileprivate init(api filter: Apus_V1_PacketFilter) throws {
+  init(api filter: Apus_V1_PacketFilter) throws {
     self.init()
     if !filter.networkInterface.isEmpty { networkInterface = filter.networkInterface }
     if filter.hasProtocol {

@@ -16,7 +16,7 @@ package struct Upload: ~Copyable {
   private var documents: [ModelDocument] = []
   private var deletions: [ObjectReference] = []
 
-  private init(budget: ByteBudget) { self.budget = budget }
+  init(budget: ByteBudget) { self.budget = budget }
 
   deinit { budget.give(taken) }
 
@@ -42,12 +42,14 @@ package struct Upload: ~Copyable {
     return upload
   }
 
-  private mutating func finish() throws {
+  /// The last message has come.
+  mutating func finish() throws {
     try endDocument()
     if header == nil { throw RPCError.wrong("the request is empty (begin with a header)") }
   }
 
-  private mutating func add(_ message: Apus_V1_ApplyRequest) throws {
+  /// Takes the next message.
+  mutating func add(_ message: Apus_V1_ApplyRequest) throws {
     switch message.part {
     case .header(let header):
       if self.header != nil { throw RPCError.wrong("header: a second one (send one, first)") }

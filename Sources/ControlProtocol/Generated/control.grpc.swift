@@ -144,6 +144,19 @@ public enum Apus_V1_Control: Sendable {
                 type: .serverStreaming
             )
         }
+        /// Namespace for "Shadow" metadata.
+        public enum Shadow: Sendable {
+            /// Request type for "Shadow".
+            public typealias Input = Apus_V1_ShadowRequest
+            /// Response type for "Shadow".
+            public typealias Output = Apus_V1_ShadowResponse
+            /// Descriptor for "Shadow".
+            public static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "apus.v1.Control"),
+                method: "Shadow",
+                type: .bidirectionalStreaming
+            )
+        }
         /// Namespace for "ReadAudit" metadata.
         public enum ReadAudit: Sendable {
             /// Request type for "ReadAudit".
@@ -180,6 +193,7 @@ public enum Apus_V1_Control: Sendable {
             Watch.descriptor,
             Trace.descriptor,
             Capture.descriptor,
+            Shadow.descriptor,
             ReadAudit.descriptor,
             VerifyAudit.descriptor
         ]
@@ -327,7 +341,7 @@ extension Apus_V1_Control {
         /// >
         /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
         /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
-        /// > host has one trace or capture at a time.
+        /// > host has one trace, capture or shadow at a time.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `Apus_V1_TraceRequest` messages.
@@ -359,6 +373,33 @@ extension Apus_V1_Control {
             request: GRPCCore.StreamingServerRequest<Apus_V1_CaptureRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_CaptureResponse>
+
+        /// Handle the "Shadow" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Judges live traffic by a candidate state beside the one in force, which alone decides what
+        /// > becomes of packets, and tells what differs by rule. Then the candidate becomes the state, or is
+        /// > dropped.
+        /// > 
+        /// > The caller sends a header, then the candidate's documents in chunks and deletions, as for
+        /// > Apply, then `begin`. The candidate is checked as Apply does, and refused in the same way. The
+        /// > first answer comes when packets are judged, others about every second, and the last one says
+        /// > why it ends. `promotion` makes the candidate the state in force, all or nothing, and is refused
+        /// > with ABORTED when the state is not the one that the shadow was begun on. The end of the
+        /// > caller's messages, or of the call, drops the candidate; so does any other change of the rules.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Apus_V1_ShadowRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Apus_V1_ShadowResponse` messages.
+        func shadow(
+            request: GRPCCore.StreamingServerRequest<Apus_V1_ShadowRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_ShadowResponse>
 
         /// Handle the "ReadAudit" method.
         ///
@@ -524,7 +565,7 @@ extension Apus_V1_Control {
         /// >
         /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
         /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
-        /// > host has one trace or capture at a time.
+        /// > host has one trace, capture or shadow at a time.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
@@ -556,6 +597,33 @@ extension Apus_V1_Control {
             request: GRPCCore.ServerRequest<Apus_V1_CaptureRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_CaptureResponse>
+
+        /// Handle the "Shadow" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Judges live traffic by a candidate state beside the one in force, which alone decides what
+        /// > becomes of packets, and tells what differs by rule. Then the candidate becomes the state, or is
+        /// > dropped.
+        /// > 
+        /// > The caller sends a header, then the candidate's documents in chunks and deletions, as for
+        /// > Apply, then `begin`. The candidate is checked as Apply does, and refused in the same way. The
+        /// > first answer comes when packets are judged, others about every second, and the last one says
+        /// > why it ends. `promotion` makes the candidate the state in force, all or nothing, and is refused
+        /// > with ABORTED when the state is not the one that the shadow was begun on. The end of the
+        /// > caller's messages, or of the call, drops the candidate; so does any other change of the rules.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Apus_V1_ShadowRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Apus_V1_ShadowResponse` messages.
+        func shadow(
+            request: GRPCCore.StreamingServerRequest<Apus_V1_ShadowRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_ShadowResponse>
 
         /// Handle the "ReadAudit" method.
         ///
@@ -723,7 +791,7 @@ extension Apus_V1_Control {
         /// >
         /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
         /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
-        /// > host has one trace or capture at a time.
+        /// > host has one trace, capture or shadow at a time.
         ///
         /// - Parameters:
         ///   - request: A `Apus_V1_TraceRequest` message.
@@ -755,6 +823,34 @@ extension Apus_V1_Control {
         func capture(
             request: Apus_V1_CaptureRequest,
             response: GRPCCore.RPCWriter<Apus_V1_CaptureResponse>,
+            context: GRPCCore.ServerContext
+        ) async throws
+
+        /// Handle the "Shadow" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Judges live traffic by a candidate state beside the one in force, which alone decides what
+        /// > becomes of packets, and tells what differs by rule. Then the candidate becomes the state, or is
+        /// > dropped.
+        /// > 
+        /// > The caller sends a header, then the candidate's documents in chunks and deletions, as for
+        /// > Apply, then `begin`. The candidate is checked as Apply does, and refused in the same way. The
+        /// > first answer comes when packets are judged, others about every second, and the last one says
+        /// > why it ends. `promotion` makes the candidate the state in force, all or nothing, and is refused
+        /// > with ABORTED when the state is not the one that the shadow was begun on. The end of the
+        /// > caller's messages, or of the call, drops the candidate; so does any other change of the rules.
+        ///
+        /// - Parameters:
+        ///   - request: A stream of `Apus_V1_ShadowRequest` messages.
+        ///   - response: A response stream of `Apus_V1_ShadowResponse` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func shadow(
+            request: GRPCCore.RPCAsyncSequence<Apus_V1_ShadowRequest, any Swift.Error>,
+            response: GRPCCore.RPCWriter<Apus_V1_ShadowResponse>,
             context: GRPCCore.ServerContext
         ) async throws
 
@@ -884,6 +980,17 @@ extension Apus_V1_Control.StreamingServiceProtocol {
             serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_CaptureResponse>(),
             handler: { request, context in
                 try await self.capture(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Apus_V1_Control.Method.Shadow.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_ShadowRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_ShadowResponse>(),
+            handler: { request, context in
+                try await self.shadow(
                     request: request,
                     context: context
                 )
@@ -1159,6 +1266,23 @@ extension Apus_V1_Control.SimpleServiceProtocol {
         )
     }
 
+    public func shadow(
+        request: GRPCCore.StreamingServerRequest<Apus_V1_ShadowRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Apus_V1_ShadowResponse> {
+        return GRPCCore.StreamingServerResponse<Apus_V1_ShadowResponse>(
+            metadata: [:],
+            producer: { writer in
+                try await self.shadow(
+                    request: request.messages,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+
     public func readAudit(
         request: GRPCCore.ServerRequest<Apus_V1_ReadAuditRequest>,
         context: GRPCCore.ServerContext
@@ -1348,7 +1472,7 @@ extension Apus_V1_Control {
         /// >
         /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
         /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
-        /// > host has one trace or capture at a time.
+        /// > host has one trace, capture or shadow at a time.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
@@ -1389,6 +1513,38 @@ extension Apus_V1_Control {
             deserializer: some GRPCCore.MessageDeserializer<Apus_V1_CaptureResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_CaptureResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Shadow" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Judges live traffic by a candidate state beside the one in force, which alone decides what
+        /// > becomes of packets, and tells what differs by rule. Then the candidate becomes the state, or is
+        /// > dropped.
+        /// > 
+        /// > The caller sends a header, then the candidate's documents in chunks and deletions, as for
+        /// > Apply, then `begin`. The candidate is checked as Apply does, and refused in the same way. The
+        /// > first answer comes when packets are judged, others about every second, and the last one says
+        /// > why it ends. `promotion` makes the candidate the state in force, all or nothing, and is refused
+        /// > with ABORTED when the state is not the one that the shadow was begun on. The end of the
+        /// > caller's messages, or of the call, drops the candidate; so does any other change of the rules.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `Apus_V1_ShadowRequest` messages.
+        ///   - serializer: A serializer for `Apus_V1_ShadowRequest` messages.
+        ///   - deserializer: A deserializer for `Apus_V1_ShadowResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func shadow<Result>(
+            request: GRPCCore.StreamingClientRequest<Apus_V1_ShadowRequest>,
+            serializer: some GRPCCore.MessageSerializer<Apus_V1_ShadowRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Apus_V1_ShadowResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_ShadowResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
         /// Call the "ReadAudit" method.
@@ -1661,7 +1817,7 @@ extension Apus_V1_Control {
         /// >
         /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
         /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
-        /// > host has one trace or capture at a time.
+        /// > host has one trace, capture or shadow at a time.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
@@ -1715,6 +1871,47 @@ extension Apus_V1_Control {
             try await self.client.serverStreaming(
                 request: request,
                 descriptor: Apus_V1_Control.Method.Capture.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "Shadow" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Judges live traffic by a candidate state beside the one in force, which alone decides what
+        /// > becomes of packets, and tells what differs by rule. Then the candidate becomes the state, or is
+        /// > dropped.
+        /// > 
+        /// > The caller sends a header, then the candidate's documents in chunks and deletions, as for
+        /// > Apply, then `begin`. The candidate is checked as Apply does, and refused in the same way. The
+        /// > first answer comes when packets are judged, others about every second, and the last one says
+        /// > why it ends. `promotion` makes the candidate the state in force, all or nothing, and is refused
+        /// > with ABORTED when the state is not the one that the shadow was begun on. The end of the
+        /// > caller's messages, or of the call, drops the candidate; so does any other change of the rules.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `Apus_V1_ShadowRequest` messages.
+        ///   - serializer: A serializer for `Apus_V1_ShadowRequest` messages.
+        ///   - deserializer: A deserializer for `Apus_V1_ShadowResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        public func shadow<Result>(
+            request: GRPCCore.StreamingClientRequest<Apus_V1_ShadowRequest>,
+            serializer: some GRPCCore.MessageSerializer<Apus_V1_ShadowRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Apus_V1_ShadowResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_ShadowResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.bidirectionalStreaming(
+                request: request,
+                descriptor: Apus_V1_Control.Method.Shadow.descriptor,
                 serializer: serializer,
                 deserializer: deserializer,
                 options: options,
@@ -1970,7 +2167,7 @@ extension Apus_V1_Control.ClientProtocol {
     /// >
     /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
     /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
-    /// > host has one trace or capture at a time.
+    /// > host has one trace, capture or shadow at a time.
     ///
     /// - Parameters:
     ///   - request: A request containing a single `Apus_V1_TraceRequest` message.
@@ -2016,6 +2213,42 @@ extension Apus_V1_Control.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_CaptureRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_CaptureResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Shadow" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Judges live traffic by a candidate state beside the one in force, which alone decides what
+    /// > becomes of packets, and tells what differs by rule. Then the candidate becomes the state, or is
+    /// > dropped.
+    /// > 
+    /// > The caller sends a header, then the candidate's documents in chunks and deletions, as for
+    /// > Apply, then `begin`. The candidate is checked as Apply does, and refused in the same way. The
+    /// > first answer comes when packets are judged, others about every second, and the last one says
+    /// > why it ends. `promotion` makes the candidate the state in force, all or nothing, and is refused
+    /// > with ABORTED when the state is not the one that the shadow was begun on. The end of the
+    /// > caller's messages, or of the call, drops the candidate; so does any other change of the rules.
+    ///
+    /// - Parameters:
+    ///   - request: A streaming request producing `Apus_V1_ShadowRequest` messages.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func shadow<Result>(
+        request: GRPCCore.StreamingClientRequest<Apus_V1_ShadowRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_ShadowResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.shadow(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Apus_V1_ShadowRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Apus_V1_ShadowResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -2283,7 +2516,7 @@ extension Apus_V1_Control.ClientProtocol {
     /// >
     /// > Packets that match, as they are judged: what became of each, by which rule, with every step. The
     /// > first message is empty and comes when packets are looked at; the last one says why it ends. A
-    /// > host has one trace or capture at a time.
+    /// > host has one trace, capture or shadow at a time.
     ///
     /// - Parameters:
     ///   - message: request message to send.
@@ -2336,6 +2569,47 @@ extension Apus_V1_Control.ClientProtocol {
             metadata: metadata
         )
         return try await self.capture(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Shadow" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Judges live traffic by a candidate state beside the one in force, which alone decides what
+    /// > becomes of packets, and tells what differs by rule. Then the candidate becomes the state, or is
+    /// > dropped.
+    /// > 
+    /// > The caller sends a header, then the candidate's documents in chunks and deletions, as for
+    /// > Apply, then `begin`. The candidate is checked as Apply does, and refused in the same way. The
+    /// > first answer comes when packets are judged, others about every second, and the last one says
+    /// > why it ends. `promotion` makes the candidate the state in force, all or nothing, and is refused
+    /// > with ABORTED when the state is not the one that the shadow was begun on. The end of the
+    /// > caller's messages, or of the call, drops the candidate; so does any other change of the rules.
+    ///
+    /// - Parameters:
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - producer: A closure producing request messages to send to the server. Returning
+    ///       from the closure closes the request stream.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    public func shadow<Result>(
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<Apus_V1_ShadowRequest>) async throws -> Void,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Apus_V1_ShadowResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.StreamingClientRequest<Apus_V1_ShadowRequest>(
+            metadata: metadata,
+            producer: producer
+        )
+        return try await self.shadow(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -312,6 +312,72 @@ public nonisolated enum Apus_V1_CapturePoint: SwiftProtobuf.Enum, Swift.CaseIter
 
 }
 
+public nonisolated enum Apus_V1_ShadowEnd: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// The time is over.
+  case duration // = 1
+
+  /// The caller has no more messages.
+  case caller // = 2
+
+  /// The rules have changed: they are no longer those that the candidate is compared with.
+  case rules // = 3
+
+  /// The daemon ends.
+  case daemon // = 4
+
+  /// The candidate is the state in force.
+  case promoted // = 5
+
+  /// Not promoted: a packet differed, or none was compared.
+  case notSame // = 6
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .duration
+    case 2: self = .caller
+    case 3: self = .rules
+    case 4: self = .daemon
+    case 5: self = .promoted
+    case 6: self = .notSame
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .duration: return 1
+    case .caller: return 2
+    case .rules: return 3
+    case .daemon: return 4
+    case .promoted: return 5
+    case .notSame: return 6
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Apus_V1_ShadowEnd] = [
+    .unspecified,
+    .duration,
+    .caller,
+    .rules,
+    .daemon,
+    .promoted,
+    .notSame,
+  ]
+
+}
+
 /// An object of the desired state.
 public nonisolated struct Apus_V1_ObjectReference: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1259,6 +1325,326 @@ public nonisolated struct Apus_V1_CapturedPacket: Sendable {
   fileprivate var _verdict: Apus_V1_PacketVerdict? = nil
 }
 
+public nonisolated struct Apus_V1_ShadowRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var part: Apus_V1_ShadowRequest.OneOf_Part? = nil
+
+  public var header: Apus_V1_ShadowHeader {
+    get {
+      if case .header(let v)? = part {return v}
+      return Apus_V1_ShadowHeader()
+    }
+    set {part = .header(newValue)}
+  }
+
+  public var chunk: Apus_V1_DocumentChunk {
+    get {
+      if case .chunk(let v)? = part {return v}
+      return Apus_V1_DocumentChunk()
+    }
+    set {part = .chunk(newValue)}
+  }
+
+  /// Only of a patch.
+  public var deletions: Apus_V1_Deletions {
+    get {
+      if case .deletions(let v)? = part {return v}
+      return Apus_V1_Deletions()
+    }
+    set {part = .deletions(newValue)}
+  }
+
+  /// The candidate is complete.
+  public var begin: Apus_V1_ShadowBegin {
+    get {
+      if case .begin(let v)? = part {return v}
+      return Apus_V1_ShadowBegin()
+    }
+    set {part = .begin(newValue)}
+  }
+
+  public var promotion: Apus_V1_ShadowPromotion {
+    get {
+      if case .promotion(let v)? = part {return v}
+      return Apus_V1_ShadowPromotion()
+    }
+    set {part = .promotion(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Part: Equatable, Sendable {
+    case header(Apus_V1_ShadowHeader)
+    case chunk(Apus_V1_DocumentChunk)
+    /// Only of a patch.
+    case deletions(Apus_V1_Deletions)
+    /// The candidate is complete.
+    case begin(Apus_V1_ShadowBegin)
+    case promotion(Apus_V1_ShadowPromotion)
+
+  }
+
+  public init() {}
+}
+
+public nonisolated struct Apus_V1_ShadowHeader: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var scope: Apus_V1_Scope {
+    get {_storage._scope}
+    set {_uniqueStorage()._scope = newValue}
+  }
+
+  /// Refused with ABORTED unless the state has this generation.
+  public var expectedGeneration: UInt64 {
+    get {_storage._expectedGeneration ?? 0}
+    set {_uniqueStorage()._expectedGeneration = newValue}
+  }
+  /// Returns true if `expectedGeneration` has been explicitly set.
+  public var hasExpectedGeneration: Bool {_storage._expectedGeneration != nil}
+  /// Clears the value of `expectedGeneration`. Subsequent reads from it will return its default value.
+  public mutating func clearExpectedGeneration() {_uniqueStorage()._expectedGeneration = nil}
+
+  /// For the promotion; unspecified: as the model's policy says.
+  public var onRuleChange: Apus_V1_RuleChange {
+    get {_storage._onRuleChange}
+    set {_uniqueStorage()._onRuleChange = newValue}
+  }
+
+  /// Packets of connections that match, always both ways. Only network_interface, protocol, and
+  /// addresses and ports of both ends: anything else would show half of a connection.
+  public var filter: Apus_V1_PacketFilter {
+    get {_storage._filter ?? Apus_V1_PacketFilter()}
+    set {_uniqueStorage()._filter = newValue}
+  }
+  /// Returns true if `filter` has been explicitly set.
+  public var hasFilter: Bool {_storage._filter != nil}
+  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
+  public mutating func clearFilter() {_uniqueStorage()._filter = nil}
+
+  /// One connection in so many, all of its packets; 0 and 1: all. Not more than 65,536. Fragments
+  /// have no ports that tell whose they are: they are in no sample, unless it is all.
+  public var sample: UInt32 {
+    get {_storage._sample}
+    set {_uniqueStorage()._sample = newValue}
+  }
+
+  /// For so long; unset: 60 s. Not more than 3,600 s.
+  public var duration: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_storage._duration ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._duration = newValue}
+  }
+  /// Returns true if `duration` has been explicitly set.
+  public var hasDuration: Bool {_storage._duration != nil}
+  /// Clears the value of `duration`. Subsequent reads from it will return its default value.
+  public mutating func clearDuration() {_uniqueStorage()._duration = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Apus_V1_ShadowBegin: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Makes the candidate the state in force, and ends the shadow.
+public nonisolated struct Apus_V1_ShadowPromotion: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Only if packets were compared and none differed; else the last answer ends with NOT_SAME.
+  public var ifSame: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Apus_V1_ShadowResponse: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Of the state in force when the shadow began.
+  public var generation: UInt64 {
+    get {_storage._generation}
+    set {_uniqueStorage()._generation = newValue}
+  }
+
+  /// In the first answer what promotion would change, as a dry run of Apply tells; in the last one
+  /// after promotion what it has changed.
+  public var change: Apus_V1_ApplyResponse {
+    get {_storage._change ?? Apus_V1_ApplyResponse()}
+    set {_uniqueStorage()._change = newValue}
+  }
+  /// Returns true if `change` has been explicitly set.
+  public var hasChange: Bool {_storage._change != nil}
+  /// Clears the value of `change`. Subsequent reads from it will return its default value.
+  public mutating func clearChange() {_uniqueStorage()._change = nil}
+
+  public var counts: Apus_V1_ShadowCounts {
+    get {_storage._counts ?? Apus_V1_ShadowCounts()}
+    set {_uniqueStorage()._counts = newValue}
+  }
+  /// Returns true if `counts` has been explicitly set.
+  public var hasCounts: Bool {_storage._counts != nil}
+  /// Clears the value of `counts`. Subsequent reads from it will return its default value.
+  public mutating func clearCounts() {_uniqueStorage()._counts = nil}
+
+  /// Most packets first.
+  public var differences: [Apus_V1_ShadowDifference] {
+    get {_storage._differences}
+    set {_uniqueStorage()._differences = newValue}
+  }
+
+  public var loss: Apus_V1_ObservationLoss {
+    get {_storage._loss ?? Apus_V1_ObservationLoss()}
+    set {_uniqueStorage()._loss = newValue}
+  }
+  /// Returns true if `loss` has been explicitly set.
+  public var hasLoss: Bool {_storage._loss != nil}
+  /// Clears the value of `loss`. Subsequent reads from it will return its default value.
+  public mutating func clearLoss() {_uniqueStorage()._loss = nil}
+
+  /// In the last answer.
+  public var end: Apus_V1_ShadowEnd {
+    get {_storage._end}
+    set {_uniqueStorage()._end = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Packets since the begin.
+public nonisolated struct Apus_V1_ShadowCounts: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Compared: the same becomes of them, or not.
+  public var same: UInt64 = 0
+
+  public var different: UInt64 = 0
+
+  /// Among the same: dropped by both, for different reasons.
+  public var otherReasons: UInt64 = 0
+
+  /// Among the different: of kinds beyond those that are listed.
+  public var unlisted: UInt64 = 0
+
+  /// Not compared: of connections that are older than the shadow, or that it has no room for.
+  public var older: UInt64 = 0
+
+  /// Not compared: an allowance decided, or the shadow had no room for the connection.
+  public var limited: UInt64 = 0
+
+  /// Not compared: judged anew by the state in force, from their headers and the connections that
+  /// began since, they are not what the worker said.
+  public var unlike: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Packets that are judged alike by the state in force, and alike by the candidate.
+public nonisolated struct Apus_V1_ShadowDifference: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var live: Apus_V1_PacketVerdict {
+    get {_storage._live ?? Apus_V1_PacketVerdict()}
+    set {_uniqueStorage()._live = newValue}
+  }
+  /// Returns true if `live` has been explicitly set.
+  public var hasLive: Bool {_storage._live != nil}
+  /// Clears the value of `live`. Subsequent reads from it will return its default value.
+  public mutating func clearLive() {_uniqueStorage()._live = nil}
+
+  public var candidate: Apus_V1_PacketVerdict {
+    get {_storage._candidate ?? Apus_V1_PacketVerdict()}
+    set {_uniqueStorage()._candidate = newValue}
+  }
+  /// Returns true if `candidate` has been explicitly set.
+  public var hasCandidate: Bool {_storage._candidate != nil}
+  /// Clears the value of `candidate`. Subsequent reads from it will return its default value.
+  public mutating func clearCandidate() {_uniqueStorage()._candidate = nil}
+
+  public var packets: UInt64 {
+    get {_storage._packets}
+    set {_uniqueStorage()._packets = newValue}
+  }
+
+  /// Bytes of the guests' frames.
+  public var bytes: UInt64 {
+    get {_storage._bytes}
+    set {_uniqueStorage()._bytes = newValue}
+  }
+
+  /// The first ones, at most three.
+  public var examples: [Apus_V1_ShadowExample] {
+    get {_storage._examples}
+    set {_uniqueStorage()._examples = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Apus_V1_ShadowExample: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var time: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_time ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_time = newValue}
+  }
+  /// Returns true if `time` has been explicitly set.
+  public var hasTime: Bool {self._time != nil}
+  /// Clears the value of `time`. Subsequent reads from it will return its default value.
+  public mutating func clearTime() {self._time = nil}
+
+  public var summary: Apus_V1_PacketSummary {
+    get {_summary ?? Apus_V1_PacketSummary()}
+    set {_summary = newValue}
+  }
+  /// Returns true if `summary` has been explicitly set.
+  public var hasSummary: Bool {self._summary != nil}
+  /// Clears the value of `summary`. Subsequent reads from it will return its default value.
+  public mutating func clearSummary() {self._summary = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _time: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+  fileprivate var _summary: Apus_V1_PacketSummary? = nil
+}
+
 public nonisolated struct Apus_V1_ReadAuditRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1356,6 +1742,10 @@ nonisolated extension Apus_V1_ObservationEnd: SwiftProtobuf._ProtoNameProviding 
 
 nonisolated extension Apus_V1_CapturePoint: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0CAPTURE_POINT_UNSPECIFIED\0\u{1}CAPTURE_POINT_BEFORE\0\u{1}CAPTURE_POINT_AFTER\0")
+}
+
+nonisolated extension Apus_V1_ShadowEnd: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SHADOW_END_UNSPECIFIED\0\u{1}SHADOW_END_DURATION\0\u{1}SHADOW_END_CALLER\0\u{1}SHADOW_END_RULES\0\u{1}SHADOW_END_DAEMON\0\u{1}SHADOW_END_PROMOTED\0\u{1}SHADOW_END_NOT_SAME\0")
 }
 
 nonisolated extension Apus_V1_ObjectReference: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3027,6 +3417,580 @@ nonisolated extension Apus_V1_CapturedPacket: SwiftProtobuf.Message, SwiftProtob
     if lhs.frame != rhs.frame {return false}
     if lhs.originalLength != rhs.originalLength {return false}
     if lhs._verdict != rhs._verdict {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}header\0\u{1}chunk\0\u{1}deletions\0\u{1}begin\0\u{1}promotion\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Apus_V1_ShadowHeader?
+        var hadOneofValue = false
+        if let current = self.part {
+          hadOneofValue = true
+          if case .header(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.part = .header(v)
+        }
+      }()
+      case 2: try {
+        var v: Apus_V1_DocumentChunk?
+        var hadOneofValue = false
+        if let current = self.part {
+          hadOneofValue = true
+          if case .chunk(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.part = .chunk(v)
+        }
+      }()
+      case 3: try {
+        var v: Apus_V1_Deletions?
+        var hadOneofValue = false
+        if let current = self.part {
+          hadOneofValue = true
+          if case .deletions(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.part = .deletions(v)
+        }
+      }()
+      case 4: try {
+        var v: Apus_V1_ShadowBegin?
+        var hadOneofValue = false
+        if let current = self.part {
+          hadOneofValue = true
+          if case .begin(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.part = .begin(v)
+        }
+      }()
+      case 5: try {
+        var v: Apus_V1_ShadowPromotion?
+        var hadOneofValue = false
+        if let current = self.part {
+          hadOneofValue = true
+          if case .promotion(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.part = .promotion(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.part {
+    case .header?: try {
+      guard case .header(let v)? = self.part else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .chunk?: try {
+      guard case .chunk(let v)? = self.part else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .deletions?: try {
+      guard case .deletions(let v)? = self.part else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .begin?: try {
+      guard case .begin(let v)? = self.part else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .promotion?: try {
+      guard case .promotion(let v)? = self.part else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowRequest, rhs: Apus_V1_ShadowRequest) -> Bool {
+    if lhs.part != rhs.part {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowHeader: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowHeader"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}scope\0\u{3}expected_generation\0\u{3}on_rule_change\0\u{1}filter\0\u{1}sample\0\u{1}duration\0")
+
+  fileprivate class _StorageClass {
+    var _scope: Apus_V1_Scope = .unspecified
+    var _expectedGeneration: UInt64? = nil
+    var _onRuleChange: Apus_V1_RuleChange = .unspecified
+    var _filter: Apus_V1_PacketFilter? = nil
+    var _sample: UInt32 = 0
+    var _duration: SwiftProtobuf.Google_Protobuf_Duration? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _scope = source._scope
+      _expectedGeneration = source._expectedGeneration
+      _onRuleChange = source._onRuleChange
+      _filter = source._filter
+      _sample = source._sample
+      _duration = source._duration
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularEnumField(value: &_storage._scope) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._expectedGeneration) }()
+        case 3: try { try decoder.decodeSingularEnumField(value: &_storage._onRuleChange) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._filter) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._sample) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._duration) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._scope != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._scope, fieldNumber: 1)
+      }
+      try { if let v = _storage._expectedGeneration {
+        try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
+      } }()
+      if _storage._onRuleChange != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._onRuleChange, fieldNumber: 3)
+      }
+      try { if let v = _storage._filter {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      if _storage._sample != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._sample, fieldNumber: 5)
+      }
+      try { if let v = _storage._duration {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowHeader, rhs: Apus_V1_ShadowHeader) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._scope != rhs_storage._scope {return false}
+        if _storage._expectedGeneration != rhs_storage._expectedGeneration {return false}
+        if _storage._onRuleChange != rhs_storage._onRuleChange {return false}
+        if _storage._filter != rhs_storage._filter {return false}
+        if _storage._sample != rhs_storage._sample {return false}
+        if _storage._duration != rhs_storage._duration {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowBegin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowBegin"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowBegin, rhs: Apus_V1_ShadowBegin) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowPromotion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowPromotion"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}if_same\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.ifSame) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.ifSame != false {
+      try visitor.visitSingularBoolField(value: self.ifSame, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowPromotion, rhs: Apus_V1_ShadowPromotion) -> Bool {
+    if lhs.ifSame != rhs.ifSame {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}generation\0\u{1}change\0\u{1}counts\0\u{1}differences\0\u{1}loss\0\u{1}end\0")
+
+  fileprivate class _StorageClass {
+    var _generation: UInt64 = 0
+    var _change: Apus_V1_ApplyResponse? = nil
+    var _counts: Apus_V1_ShadowCounts? = nil
+    var _differences: [Apus_V1_ShadowDifference] = []
+    var _loss: Apus_V1_ObservationLoss? = nil
+    var _end: Apus_V1_ShadowEnd = .unspecified
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _generation = source._generation
+      _change = source._change
+      _counts = source._counts
+      _differences = source._differences
+      _loss = source._loss
+      _end = source._end
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._generation) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._change) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._counts) }()
+        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._differences) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._loss) }()
+        case 6: try { try decoder.decodeSingularEnumField(value: &_storage._end) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._generation != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._generation, fieldNumber: 1)
+      }
+      try { if let v = _storage._change {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._counts {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      if !_storage._differences.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._differences, fieldNumber: 4)
+      }
+      try { if let v = _storage._loss {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      if _storage._end != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._end, fieldNumber: 6)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowResponse, rhs: Apus_V1_ShadowResponse) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._generation != rhs_storage._generation {return false}
+        if _storage._change != rhs_storage._change {return false}
+        if _storage._counts != rhs_storage._counts {return false}
+        if _storage._differences != rhs_storage._differences {return false}
+        if _storage._loss != rhs_storage._loss {return false}
+        if _storage._end != rhs_storage._end {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowCounts: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowCounts"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}same\0\u{1}different\0\u{3}other_reasons\0\u{1}unlisted\0\u{1}older\0\u{1}limited\0\u{1}unlike\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.same) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.different) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.otherReasons) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.unlisted) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.older) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.limited) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.unlike) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.same != 0 {
+      try visitor.visitSingularUInt64Field(value: self.same, fieldNumber: 1)
+    }
+    if self.different != 0 {
+      try visitor.visitSingularUInt64Field(value: self.different, fieldNumber: 2)
+    }
+    if self.otherReasons != 0 {
+      try visitor.visitSingularUInt64Field(value: self.otherReasons, fieldNumber: 3)
+    }
+    if self.unlisted != 0 {
+      try visitor.visitSingularUInt64Field(value: self.unlisted, fieldNumber: 4)
+    }
+    if self.older != 0 {
+      try visitor.visitSingularUInt64Field(value: self.older, fieldNumber: 5)
+    }
+    if self.limited != 0 {
+      try visitor.visitSingularUInt64Field(value: self.limited, fieldNumber: 6)
+    }
+    if self.unlike != 0 {
+      try visitor.visitSingularUInt64Field(value: self.unlike, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowCounts, rhs: Apus_V1_ShadowCounts) -> Bool {
+    if lhs.same != rhs.same {return false}
+    if lhs.different != rhs.different {return false}
+    if lhs.otherReasons != rhs.otherReasons {return false}
+    if lhs.unlisted != rhs.unlisted {return false}
+    if lhs.older != rhs.older {return false}
+    if lhs.limited != rhs.limited {return false}
+    if lhs.unlike != rhs.unlike {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowDifference: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowDifference"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}live\0\u{1}candidate\0\u{1}packets\0\u{1}bytes\0\u{1}examples\0")
+
+  fileprivate class _StorageClass {
+    var _live: Apus_V1_PacketVerdict? = nil
+    var _candidate: Apus_V1_PacketVerdict? = nil
+    var _packets: UInt64 = 0
+    var _bytes: UInt64 = 0
+    var _examples: [Apus_V1_ShadowExample] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _live = source._live
+      _candidate = source._candidate
+      _packets = source._packets
+      _bytes = source._bytes
+      _examples = source._examples
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._live) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._candidate) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._packets) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._bytes) }()
+        case 5: try { try decoder.decodeRepeatedMessageField(value: &_storage._examples) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._live {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._candidate {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      if _storage._packets != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._packets, fieldNumber: 3)
+      }
+      if _storage._bytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._bytes, fieldNumber: 4)
+      }
+      if !_storage._examples.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._examples, fieldNumber: 5)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowDifference, rhs: Apus_V1_ShadowDifference) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._live != rhs_storage._live {return false}
+        if _storage._candidate != rhs_storage._candidate {return false}
+        if _storage._packets != rhs_storage._packets {return false}
+        if _storage._bytes != rhs_storage._bytes {return false}
+        if _storage._examples != rhs_storage._examples {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Apus_V1_ShadowExample: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ShadowExample"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}time\0\u{1}summary\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._time) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._summary) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._time {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._summary {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Apus_V1_ShadowExample, rhs: Apus_V1_ShadowExample) -> Bool {
+    if lhs._time != rhs._time {return false}
+    if lhs._summary != rhs._summary {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -120,7 +120,7 @@ public enum ObservationError: Error, Sendable, Equatable {
   case unknownInterface(String)
   /// What is wrong with the filter.
   case wrong(String)
-  /// So many traces and captures are under way, which is all there may be.
+  /// So many traces, captures and shadows are under way, which is all there may be.
   case busy(limit: Int)
   /// The data plane ends.
   case ending
@@ -132,7 +132,8 @@ public enum ObservationError: Error, Sendable, Equatable {
     case .wrong(let line): .invalid([line])
     case .busy(let limit):
       .unavailable(
-        why: "\(limit) trace or capture is under way, and a host has no more than \(limit) at once",
+        why: "\(limit) trace, capture or shadow is under way, and a host has no more than \(limit) "
+          + "at once",
         advice: "wait until it ends; 'apus audit read' tells whose it is")
     case .ending:
       .unavailable(why: "the data plane ends", advice: "ask the one that follows it")

@@ -2,7 +2,8 @@ import Controller
 import Live
 import Synchronization
 
-/// The one place for somebody who looks at packets: a host has one trace or capture at a time.
+/// The one place for somebody who looks at packets: a host has one trace, capture or shadow at a
+/// time.
 final class ObservationSeat: Sendable {
   static let limit = 1
 
@@ -30,6 +31,16 @@ final class ObservationSeat: Sendable {
       guard case .free = seat.state else { return .busy(limit: Self.limit) }
       seat.state = .taken(end)
       return nil
+    }
+    if let refusal { throw refusal }
+  }
+
+  /// Refuses, as `take` would, before something is done for it.
+  func checkFree() throws(ObservationError) {
+    let refusal: ObservationError? = seat.withLock { seat in
+      if seat.isClosed { return .ending }
+      if case .free = seat.state { return nil }
+      return .busy(limit: Self.limit)
     }
     if let refusal { throw refusal }
   }

@@ -42,6 +42,15 @@ final class ObservationText: Sendable {
 
   func traced(_ packet: ObservedPacket, _ events: [TraceEvent]) -> TracedPacket {
     let names = current
+    var traced = described(packet)
+    traced.verdict = Self.verdict(Outcome(packet), names.verdicts)
+    let isExact = packet.generation == names.compiled.tables.generation
+    traced.steps = StepText(names.compiled, names.verdicts, isExact: isExact).lines(events)
+    return traced
+  }
+
+  /// What a packet is, without its verdict and steps.
+  func described(_ packet: ObservedPacket) -> TracedPacket {
     var traced = TracedPacket()
     traced.time = packet.time &+ offset
     traced.bytes = Int(packet.guestLength)
@@ -55,9 +64,6 @@ final class ObservationText: Sendable {
       traced.destinationPort = packet.destinationPort
     }
     if packet.hasTunnel { traced.vni = packet.vni }
-    traced.verdict = Self.verdict(packet, names.verdicts)
-    let isExact = packet.generation == names.compiled.tables.generation
-    traced.steps = StepText(names.compiled, names.verdicts, isExact: isExact).lines(events)
     return traced
   }
 
@@ -69,16 +75,14 @@ final class ObservationText: Sendable {
       packet.place == .underlay ? "uplink" : names.verdicts.place(packet.place)
     captured.frame = frame
     captured.originalLength = Int(packet.originalLength)
-    captured.verdict = Self.verdict(packet, names.verdicts)
+    captured.verdict = Self.verdict(Outcome(packet), names.verdicts)
     return captured
   }
 
-  private static func verdict(_ packet: ObservedPacket, _ names: VerdictNames) -> PacketVerdict {
-    let outcome = Outcome(
-      verdict: packet.verdict, reason: packet.reason, state: packet.state,
-      direction: packet.direction, nic: packet.nic, rule: packet.rule, output: packet.output)
+  /// What became of a packet, in words.
+  static func verdict(_ outcome: Outcome, _ names: VerdictNames) -> PacketVerdict {
     var verdict = PacketVerdict()
-    if packet.nic != .none { verdict.networkInterface = names.nic(packet.nic) }
+    if outcome.nic != .none { verdict.networkInterface = names.nic(outcome.nic) }
     verdict.direction = "\(outcome.direction.name)"
     verdict.verdict = "\(outcome.verdict.name)"
     verdict.reason = outcome.reason.name
@@ -87,5 +91,14 @@ final class ObservationText: Sendable {
     if outcome.output != .nowhere { verdict.output = names.place(outcome.output) }
     verdict.text = names.sentence(outcome)
     return verdict
+  }
+}
+
+extension Outcome {
+  /// What a worker saw become of a packet.
+  init(_ packet: ObservedPacket) {
+    self.init(
+      verdict: packet.verdict, reason: packet.reason, state: packet.state,
+      direction: packet.direction, nic: packet.nic, rule: packet.rule, output: packet.output)
   }
 }

@@ -12,7 +12,7 @@ struct CaptureCommand: AsyncParsableCommand {
     discussion: """
       Writes pcapng. Each packet has its verdict as comment, which Wireshark and tshark show. \
       Everything behind TCP, UDP and ICMP headers is cut off, unless --payload is given by who \
-      has that permission. A host has one trace or capture at a time.
+      has that permission. A host has one trace, capture or shadow at a time.
 
       Examples:
 

@@ -149,7 +149,7 @@ extension Apus_V1_ObjectReference {
 /// Prints what a change did.
 enum ChangeOutput {
   static func print(_ outcome: Apus_V1_ApplyResponse, isDryRun: Bool, asJSON: Bool) {
-    Swift.print(asJSON ? json(outcome, isDryRun).line : text(outcome, isDryRun))
+    Swift.print(asJSON ? json(outcome, isDryRun: isDryRun).line : text(outcome, isDryRun))
   }
 
   private static func text(_ outcome: Apus_V1_ApplyResponse, _ isDryRun: Bool) -> String {
@@ -169,7 +169,7 @@ enum ChangeOutput {
     return lines.joined(separator: "\n")
   }
 
-  private static func json(_ outcome: Apus_V1_ApplyResponse, _ isDryRun: Bool) -> JSON {
+  static func json(_ outcome: Apus_V1_ApplyResponse, isDryRun: Bool) -> JSON {
     .fields([
       ("generation", .number(outcome.generation)), ("dryRun", .flag(isDryRun)),
       ("changeCount", .number(outcome.changeCount)),

@@ -8,8 +8,8 @@ struct TraceCommand: AsyncParsableCommand {
     abstract: "Show why packets are dropped or forwarded, step by step, as they pass.",
     discussion: """
       A packet matches when all given options do; addresses and ports are those of the guest's \
-      packet, inside of a tunnel. A host has one trace or capture at a time, which takes at most \
-      5 % of its workers' time: what would take more is counted and not shown.
+      packet, inside of a tunnel. A host has one trace, capture or shadow at a time, which takes \
+      at most 5 % of its workers' time: what would take more is counted and not shown.
 
       Examples:
 
@@ -59,44 +59,14 @@ struct TraceCommand: AsyncParsableCommand {
   }
 
   private static func text(_ packet: Apus_V1_TracedPacket) -> String {
-    let what = summary(packet.summary)
-    let head = "\(packet.time.timeOfDay) \(what): \(packet.verdict.text)"
+    let head = "\(packet.time.timeOfDay) \(packet.summary.text): \(packet.verdict.text)"
     return ([head] + packet.steps.map { "  " + $0 }).joined(separator: "\n") + "\n"
   }
 
-  private static func summary(_ packet: Apus_V1_PacketSummary) -> String {
-    guard packet.hasProtocol else { return "no IP packet, \(packet.bytes) bytes" }
-    let source = end(packet.source, packet.sourcePort, packet.destinationPort)
-    let destination = end(packet.destination, packet.destinationPort, packet.sourcePort)
-    let name = IPProtocolName.text(packet.protocol)
-    return "\(name) \(source) > \(destination), \(packet.bytes) bytes"
-  }
-
-  /// An address, and its port unless the packet has none.
-  private static func end(_ address: String, _ port: UInt32, _ other: UInt32) -> String {
-    if port == 0 && other == 0 { return address }
-    return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-  }
-
   private static func json(_ packet: Apus_V1_TracedPacket) -> JSON {
-    let summary = packet.summary
-    let verdict = packet.verdict
-    var fields: [(String, JSON)] = [
-      ("time", .text(packet.time.decimal)), ("eni", .text(verdict.networkInterface)),
-      ("direction", .text(verdict.direction)), ("verdict", .text(verdict.verdict)),
-      ("reason", .text(verdict.reason)), ("rule", .text(verdict.rule)),
-      ("state", .text(verdict.state)), ("output", .text(verdict.output)),
-      ("bytes", .number(UInt64(summary.bytes))),
-    ]
-    if summary.hasProtocol {
-      fields += [
-        ("protocol", .number(UInt64(summary.protocol))), ("source", .text(summary.source)),
-        ("sourcePort", .number(UInt64(summary.sourcePort))),
-        ("destination", .text(summary.destination)),
-        ("destinationPort", .number(UInt64(summary.destinationPort))),
-      ]
-    }
-    if summary.hasVni { fields.append(("vni", .number(UInt64(summary.vni)))) }
-    return .fields(fields + [("text", .text(verdict.text)), ("steps", .texts(packet.steps))])
+    .fields(
+      [("time", .text(packet.time.decimal))] + packet.verdict.fields + packet.summary.fields + [
+        ("text", .text(packet.verdict.text)), ("steps", .texts(packet.steps)),
+      ])
   }
 }

@@ -26,6 +26,10 @@ final class FakePlane: ControlPlane, AuditSource {
     var captured: [ObservationBatch<CapturedPacket>] = []
     var traces: [TraceRequest] = []
     var captures: [CaptureRequest] = []
+    /// What shadows report, and what became of them.
+    var shadowReports: [ShadowReport] = []
+    var shadows: [ShadowRequest] = []
+    var shadowEvents: [String] = []
     /// Traces and captures go on until their callers go, of which there were so many.
     var observationsStay = false
     var observationsEnded = 0
