@@ -56,7 +56,12 @@ public struct WhatIfModels {
   // MARK: Today
 
   private static func isPrivate(_ address: IPAddress) -> Bool {
-    blocks.contains { $0.contains(address) }
+    blocks.contains { $0.contains(address) && !isRouter(address, of: $0) }
+  }
+
+  /// The first address of a subnet after its own is the router's (AWS, "Subnet CIDR blocks").
+  private static func isRouter(_ address: IPAddress, of subnet: IPPrefix) -> Bool {
+    address.high == subnet.address.high && address.low == subnet.address.low + 1
   }
 
   private static let blocks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map(prefix)
