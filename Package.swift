@@ -247,10 +247,15 @@ let package = Package(
       name: "ReferenceComparison",
       dependencies: ["ReferenceModel", "Replay", "CapturePort", "VPCModel"],
       path: "Tests/ReferenceComparison", swiftSettings: slowPath),
+    .target(
+      name: "WhatIf",
+      dependencies: ["ReferenceModel", "Replay", "CapturePort", "VPCModel", "Wire"],
+      path: "Tests/WhatIf", swiftSettings: slowPath),
     .executableTarget(
       name: "compare",
       dependencies: [
         "ReachComparison", "ReferenceComparison", "ReferenceModel", "Reachability", "VPCModel",
+        "WhatIf",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Tests/compare", swiftSettings: slowPath),
     .target(
@@ -308,7 +313,10 @@ let package = Package(
       exclude: ["Fixtures", "Moto"]),
     .target(
       name: "ReachComparison",
-      dependencies: ["Reachability", "ReferenceModel", "VPCModel", "Wire"],
+      dependencies: [
+        "CapturePort", "Reachability", "ReferenceModel", "Replay", "TestPackets", "VPCModel",
+        "Wire",
+      ],
       path: "Tests/ReachComparison", swiftSettings: slowPath),
     .testTarget(
       name: "ReachabilityTests",
@@ -347,7 +355,8 @@ let package = Package(
     .testTarget(
       name: "ConformanceTests",
       dependencies: [
-        "ReferenceComparison", "ReferenceModel", "Replay", "CapturePort", "VPCModel", "Wire",
+        "ReferenceComparison", "ReferenceModel", "Replay", "CapturePort", "VPCModel", "WhatIf",
+        "Wire",
       ]),
     .testTarget(
       name: "ReplayOutputTests",
@@ -436,9 +445,9 @@ let package = Package(
     .target(
       name: "InputFuzzing",
       dependencies: [
-        "FuzzSupport", "CapturePort", "CFileDescriptors", "CMemoryFile", "CXDP", "Datapath",
-        "KernelPort", "Live",
-        "VhostBroker", "VPCModel",
+        "AWSImport", "FlowLogAudit", "FuzzSupport", "CapturePort", "CFileDescriptors",
+        "CMemoryFile", "CXDP", "Datapath", "KernelPort", "Live", "Replay", "VhostBroker",
+        "VPCModel",
       ], path: "Tests/InputFuzzing", swiftSettings: slowPath),
     .target(
       name: "ControlFuzzing",

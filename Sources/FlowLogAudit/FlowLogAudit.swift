@@ -118,7 +118,7 @@ public struct FlowLogAudit {
       return findings.skip(.fragments)
     }
     guard let nic = nics[record.interface] else {
-      return findings.skip(.unknownInterface(record.interface))
+      return findings.skip(unknown: record.interface)
     }
     guard let isIngress = record.isIngress ?? direction(record, nic) else {
       return findings.skip(.noDirection(record.interface))
@@ -136,9 +136,11 @@ public struct FlowLogAudit {
       }
       order.append(flow)
     }
-    flows[flow, default: Seen(file: findings.files.count - 1, line: number)].records += 1
-    flows[flow]?.packets &+= record.packets
-    if record.mayBeAnswer { flows[flow]?.mayBeAnswer = true }
+    var seen = flows[flow] ?? Seen(file: findings.files.count - 1, line: number)
+    seen.records += 1
+    seen.packets = seen.packets.addingSaturated(record.packets)
+    if record.mayBeAnswer { seen.mayBeAnswer = true }
+    flows[flow] = seen
   }
 
   /// By whose address is the interface's; nil when neither is, or both are.

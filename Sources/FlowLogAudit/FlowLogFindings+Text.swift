@@ -34,6 +34,7 @@ extension FlowLogFindings {
     skips.map { skip, count in
       switch skip {
       case .unknownInterface(let id): ("the model has no interface \(id)", count)
+      case .furtherInterfaces: ("the model has none of further interfaces", count)
       case .noDirection(let id): ("neither or both addresses are of \(id)", count)
       case .otherReason: ("dropped neither by a group nor by an ACL, which AWS does not log", count)
       case .fragments: ("fragments, whose records have no ports", count)

@@ -1,4 +1,5 @@
 import Reachability
+import VPCModel
 import Wire
 
 /// What a model says of flow logs.
@@ -17,7 +18,10 @@ public struct FlowLogFindings {
   }
 
   enum Skip: Hashable {
+    /// The id as people may be shown it.
     case unknownInterface(String)
+    /// Of those that the model does not have, the ones after `mostInterfaces`.
+    case furtherInterfaces
     case noDirection(String)
     /// Apus's own log tells of drops that are no business of groups and ACLs.
     case otherReason
@@ -42,6 +46,8 @@ public struct FlowLogFindings {
 
   /// Examples of a group.
   private static let mostExamples = 3
+  /// Interfaces told by their ids that the model does not have: a log may name any number.
+  static let mostInterfaces = 100
 
   let interfaces: [String]
   public internal(set) var files: [String] = []
@@ -59,6 +65,7 @@ public struct FlowLogFindings {
   public private(set) var ofServices = 0
   public private(set) var differing = 0
   private(set) var skips: [Skip: Int] = [:]
+  private var unknownInterfaces = 0
   private(set) var groups: [Group: Tally] = [:]
 
   init(interfaces: [String]) { self.interfaces = interfaces }
@@ -86,6 +93,15 @@ public struct FlowLogFindings {
 
   mutating func skip(_ skip: Skip) { skips[skip, default: 0] += 1 }
 
+  mutating func skip(unknown id: String) {
+    let skip = Skip.unknownInterface(oneLine(id))
+    if skips[skip] == nil {
+      guard unknownInterfaces < Self.mostInterfaces else { return self.skip(.furtherInterfaces) }
+      unknownInterfaces += 1
+    }
+    self.skip(skip)
+  }
+
   mutating func add(_ flow: FlowLogAudit.Flow, _ seen: FlowLogAudit.Seen, _ verdict: Verdict) {
     switch verdict {
     case .agrees: agreeing += seen.records
@@ -101,7 +117,7 @@ public struct FlowLogFindings {
       var tally = groups[group] ?? Tally()
       tally.flows += 1
       tally.records += seen.records
-      tally.packets &+= seen.packets
+      tally.packets = tally.packets.addingSaturated(seen.packets)
       if tally.examples.count < Self.mostExamples {
         tally.examples.append("\(files[seen.file]):\(seen.line): \(Self.text(flow.crossing))")
       }
@@ -144,5 +160,13 @@ public struct FlowLogFindings {
     case .dropped(let reason): "drops it (\(reason)), which is not logged"
     case .service: "answers it itself"
     }
+  }
+}
+
+extension UInt64 {
+  /// The sum, or the largest number: a log may name any counts.
+  func addingSaturated(_ other: UInt64) -> UInt64 {
+    let (sum, overflows) = addingReportingOverflow(other)
+    return overflows ? .max : sum
   }
 }

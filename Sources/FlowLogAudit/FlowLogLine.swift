@@ -1,5 +1,6 @@
 import Reachability
 import Replay
+import VPCModel
 import Wire
 
 /// A record of a flow log, as far as it is compared.
@@ -90,14 +91,16 @@ struct FlowLogColumns {
     func word(_ field: FlowLogField) -> String? { places[field].map { String(words[$0]) } }
     if let text = word(.logStatus) {
       guard let status = FlowLogLine.Status(rawValue: text) else {
-        throw FlowLogLineError(why: "log-status '\(text)' is not OK, NODATA or SKIPDATA")
+        throw FlowLogLineError(why: "log-status '\(oneLine(text))' is not OK, NODATA or SKIPDATA")
       }
       if status != .ok { return (status, nil) }
     }
     func address(_ names: [FlowLogField]) throws(FlowLogLineError) -> IPAddress {
       let text = names.lazy.compactMap(word).first { $0 != "-" } ?? "-"
-      guard let address = IPAddress(text) else {
-        throw FlowLogLineError(why: "\(names[names.count - 1].rawValue) '\(text)' is no address")
+      // The C parser behind addresses would stop at a NUL and accept what is before it.
+      guard !text.utf8.contains(0), let address = IPAddress(text) else {
+        throw FlowLogLineError(
+          why: "\(names[names.count - 1].rawValue) '\(oneLine(text))' is no address")
       }
       return address
     }
@@ -105,8 +108,10 @@ struct FlowLogColumns {
       -> T
     {
       let text = word(field) ?? "-"
-      guard let number = T(text) else {
-        throw FlowLogLineError(why: "\(field.rawValue) '\(text)' is no number below \(T.max)")
+      let isNumber = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+      guard isNumber, let number = T(text) else {
+        throw FlowLogLineError(
+          why: "\(field.rawValue) '\(oneLine(text))' is no number below \(T.max)")
       }
       return number
     }
@@ -114,7 +119,8 @@ struct FlowLogColumns {
     {
       let text = word(field) ?? "-"
       guard text == yes || text == no else {
-        throw FlowLogLineError(why: "\(field.rawValue) '\(text)' is neither \(yes) nor \(no)")
+        throw FlowLogLineError(
+          why: "\(field.rawValue) '\(oneLine(text))' is neither \(yes) nor \(no)")
       }
       return text == yes
     }

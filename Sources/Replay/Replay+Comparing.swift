@@ -66,9 +66,9 @@ private final class Judge: @unchecked Sendable {
 }
 
 /// Reads captures chunk by chunk, and has two engines judge each.
-private struct ComparisonRun: ~Copyable {
+private struct ComparisonRun: ~Copyable, CaptureReading {
   private let judges: [Judge]
-  private let options: ReplayOptions
+  let options: ReplayOptions
   private var builder: ComparisonBuilder
 
   init(
@@ -87,27 +87,16 @@ private struct ComparisonRun: ~Copyable {
     _ progress: (ReplayProgress) -> Void
   ) -> (result: ReplayResult, comparison: Comparison) {
     let start = monotonicSeconds()
-    let shares = CaptureShares(options.captures)
-    var failure: ReplayError?
-    do throws(ReplayError) {
-      for index in options.captures.indices {
-        try read(index) { packets, part in
-          progress(ReplayProgress(packets: packets, fraction: shares.fraction(index, part)))
-        }
-        if judges[0].session.outputs.haveFailed { break }
-      }
-    } catch {
-      failure = error
-    }
+    let failure = readAll(progress)
     var result = judges[0].session.finish(failure, since: start)
     let other = judges[1].session.finish(nil, since: start)
     result.failure = result.failure ?? other.failure
     return (result, builder.result(other.summary))
   }
 
-  private mutating func read(
-    _ index: Int, _ progress: (UInt64, Double?) -> Void
-  ) throws(ReplayError) {
+  var hasFailed: Bool { judges[0].session.outputs.haveFailed }
+
+  mutating func read(_ index: Int, progress: (UInt64, Double?) -> Void) throws(ReplayError) {
     for judge in judges { judge.session.begin(index) }
     let path = options.captures[index]
     var reader: CaptureReader
@@ -123,7 +112,7 @@ private struct ComparisonRun: ~Copyable {
       guard chunk.isFull || path == "-" && !ReplaySession.inputIsWaiting() else { continue }
       judge(chunk, file: index)
       chunk.removeAll()
-      if judges[0].session.outputs.haveFailed { break }
+      if hasFailed { break }
       progress(judges[0].session.counters.packets, reader.fractionRead)
     }
     judge(chunk, file: index)

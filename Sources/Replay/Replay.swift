@@ -41,22 +41,45 @@ public enum Replay {
   }
 }
 
-extension ReplaySession {
-  /// Reads all captures, completes the outputs, and sums up.
-  mutating func run(_ progress: (ReplayProgress) -> Void) -> ReplayResult {
-    let start = monotonicSeconds()
+/// What reads captures one by one, and judges their packets.
+protocol CaptureReading: ~Copyable {
+  var options: ReplayOptions { get }
+  /// An output can take no more.
+  var hasFailed: Bool { get }
+
+  /// Reads one capture to its end.
+  ///
+  /// - Parameter progress: told the packets so far, and how much of the capture was read.
+  mutating func read(_ index: Int, progress: (UInt64, Double?) -> Void) throws(ReplayError)
+}
+
+extension CaptureReading where Self: ~Copyable {
+  /// Reads one capture after the other.
+  ///
+  /// - Returns: why one could not be read; those behind it are not then.
+  mutating func readAll(_ progress: (ReplayProgress) -> Void) -> ReplayError? {
     let shares = CaptureShares(options.captures)
-    var failure: ReplayError?
     do throws(ReplayError) {
       for index in options.captures.indices {
         try read(index) { packets, part in
           progress(ReplayProgress(packets: packets, fraction: shares.fraction(index, part)))
         }
-        if outputs.haveFailed { break }
+        if hasFailed { break }
       }
     } catch {
-      failure = error
+      return error
     }
+    return nil
+  }
+}
+
+extension ReplaySession: CaptureReading {
+  var hasFailed: Bool { outputs.haveFailed }
+
+  /// Reads all captures, completes the outputs, and sums up.
+  mutating func run(_ progress: (ReplayProgress) -> Void) -> ReplayResult {
+    let start = monotonicSeconds()
+    let failure = readAll(progress)
     return finish(failure, since: start)
   }
 

@@ -6,7 +6,7 @@ enum ReportStyle {
     :root{--bg:#ffffff;--panel:#f5f6f8;--fg:#1b2128;--dim:#566070;--rule:#d6dae0;--link:#0b57a4;
     --forward:#2f7ebc;--drop:#d1490c;--reply:#0a8f6c;--consume:#b0699a;--ignore:#a5abb5;
     --mark:#b32d00}
-    @media (prefers-color-scheme:dark){:root{--bg:#14181d;--panel:#1c2229;--fg:#e3e7ec;
+    @media screen and (prefers-color-scheme:dark){:root{--bg:#14181d;--panel:#1c2229;--fg:#e3e7ec;
     --dim:#a0aab7;--rule:#333c47;--link:#7ab8f5;--forward:#4a9bdc;--drop:#f07840;--reply:#35b38d;
     --consume:#c98bb5;--ignore:#68717d;--mark:#ff9a73}}
     *{box-sizing:border-box}
@@ -106,7 +106,8 @@ enum ReportStyle {
     .axes{grid-template-columns:2.6rem minmax(0,1fr)}
     .axes .x span:nth-child(even){display:none}}
     @media print{:root{--bg:#ffffff;--panel:#ffffff;--fg:#000000;--dim:#444444;--rule:#bbbbbb;
-    --link:#000000}nav,.skip,.filter,summary{display:none}body{font-size:10pt}
+    --link:#000000}html{color-scheme:light}nav,.skip,.filter,summary{display:none}
+    body{font-size:10pt}
     .wide{overflow:visible}td code,th code,td li{white-space:normal}
     figure,tr,.tiles{break-inside:avoid}h2{break-after:avoid}
     *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
@@ -114,5 +115,5 @@ enum ReportStyle {
     """
 
   /// SHA-256 of the text, as a policy writes it; a test compares them.
-  static let hash = "sha256-NnUFVaFxbDfXwQa8JDGGz26cLFobgV+IHThIDW108v4="
+  static let hash = "sha256-sualkA7DYHXYDCaBpGtV4KFkFLAgb3ZyaE//Xu2m57Y="
 }

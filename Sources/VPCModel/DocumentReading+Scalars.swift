@@ -51,12 +51,16 @@ package func describe(_ node: SourceNode) -> String {
 }
 
 /// Text of a file in an error: short, on one line.
-package func quote(_ text: String) -> String {
+package func quote(_ text: String) -> String { "`\(oneLine(text))`" }
+
+/// Text of a file as people may be shown it: short, on one line, and nothing in it that a terminal
+/// obeys.
+package func oneLine(_ text: String) -> String {
   var shown = ""
   for scalar in text.unicodeScalars.prefix(60) {
     shown.unicodeScalars.append(isPlain(scalar) ? scalar : "?")
   }
-  return "`\(shown)\(text.unicodeScalars.count > 60 ? "…" : "")`"
+  return text.unicodeScalars.count > 60 ? shown + "…" : shown
 }
 
 /// Neither a control character nor one that ends a line or shows nothing.

@@ -185,6 +185,10 @@ import Wire
     ("2 1 eni 10.0.0.1 10.0.0.2 1 2 6 -1 1 1 1 ACCEPT OK", "packets '-1' is no number"),
     ("2 1 eni 10.0.0.1 10.0.0.2 1 2 6 1 1 1 1 MAYBE OK", "action 'MAYBE' is neither"),
     ("2 1 eni 10.0.0.1 10.0.0.2 1 2 6 1 1 1 1 ACCEPT NO", "log-status 'NO' is not OK"),
+    ("2 1 eni 10.0.0.1 10.0.0.2 +1 2 6 1 1 1 1 ACCEPT OK", "srcport '+1' is no number"),
+    ("2 1 eni 10.0.0.1 10.0.0.2 1 -0 6 1 1 1 1 ACCEPT OK", "dstport '-0' is no number"),
+    ("2 1 eni 10.0.0.1\0x 10.0.0.2 1 2 6 1 1 1 1 ACCEPT OK", "srcaddr '10.0.0.1?x' is no"),
+    ("2 1 eni 10.0.0.1 10.0.0.2 1 2 6 1 1 1 1 \u{1B}[2J OK", "action '?[2J' is neither"),
   ])
   func `a line that is no record is told with its place`(line: String, why: String) throws {
     let good = "\(Self.start) 172.31.16.139 172.31.16.21 20641 22 6 20 4249 \(Self.end) ACCEPT OK"
@@ -198,5 +202,27 @@ import Wire
     let found = try Self.findings([long] + (0..<5_000).map { "\($0)" })
     #expect(found.faults == 5_001 && found.faultTexts.count == FlowLogAudit.mostFaults)
     #expect(found.isEmpty)
+  }
+
+  /// Any number of them, with anything in their names, takes bounded memory and room on a screen.
+  @Test func `interfaces that the model does not have stay bounded`() throws {
+    let lines = (0..<5_000).map { number in
+      "2 1 eni-\(number)\u{1B}[31m 10.0.0.1 10.0.0.2 1 2 6 1 1 1 1 ACCEPT OK"
+    }
+    let found = try Self.findings(lines)
+    #expect(found.records == 5_000 && found.skipped == 5_000)
+    #expect(found.text.split(separator: "\n").count < 200)
+    #expect(!found.text.contains("\u{1B}") && !found.json.contains("\u{1B}"))
+    #expect(found.text.contains("the model has none of further interfaces"))
+  }
+
+  @Test func `counts that no log has do not wrap`() throws {
+    let record = "\(Self.start) 198.51.100.7 172.31.16.21 20641 22 6"
+    let found = try Self.findings([
+      "\(record) 18446744073709551615 40 \(Self.end) ACCEPT OK",
+      "\(record) 2 40 \(Self.end) ACCEPT OK",
+      "\(record.replacing("20641", with: "20642")) 5 40 \(Self.end) ACCEPT OK",
+    ])
+    #expect(found.ordered.map(\.tally.packets) == [.max])
   }
 }

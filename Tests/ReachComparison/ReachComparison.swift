@@ -3,10 +3,20 @@ import ReferenceModel
 import VPCModel
 import Wire
 
-/// Compares what `ReachAnalysis` computes with what the engine says of packets, at the borders of
-/// the sets above all.
+/// Compares what `reach` computes and what `explain` tells with what the engine says of packets, at
+/// the borders of the sets above all, and what a replay of the same packets says.
 public struct ReachComparison: Sendable {
+  /// One conversation in so many is asked about by its ends, as a user of `explain` does.
+  static let inquiryShare = 64
+
+  /// First packets of conversations.
   public private(set) var packets = 0
+  /// Packets that were replayed too, answers among them, and conversations that could not be.
+  public private(set) var replayed = 0
+  public private(set) var notReplayed = 0
+  /// Questions by the ends alone, and those whose answer names changes that make it pass.
+  public private(set) var inquiries = 0
+  public private(set) var remedies = 0
   /// Packets by fate.
   public private(set) var fates: [Fate: Int] = [:]
   public private(set) var differences: [String] = []
@@ -22,6 +32,10 @@ public struct ReachComparison: Sendable {
   /// Adds what another comparison found.
   public mutating func add(_ other: ReachComparison) {
     packets += other.packets
+    replayed += other.replayed
+    notReplayed += other.notReplayed
+    inquiries += other.inquiries
+    remedies += other.remedies
     fates.merge(other.fates, uniquingKeysWith: +)
     differences += other.differences
   }
@@ -38,16 +52,21 @@ public struct ReachComparison: Sendable {
   public mutating func compare(_ model: VPCModel, packets count: Int) throws {
     let probe = try ReachProbe(model)
     let analysis = ReachAnalysis(model)
+    var replay = ReplayedConversations(model)
     let share = max(1, count / max(1, 2 * model.networkInterfaces.count))
     for nic in model.networkInterfaces {
       for reach in [analysis.reach(to: nic.id), analysis.reach(from: nic.id)].compactMap({ $0 }) {
-        for _ in 0..<share { ask(reach, nic, model, probe) }
+        for _ in 0..<share { ask(reach, nic, model, probe, &replay) }
       }
     }
+    differences += try replay.differences().map { "seed \(seed): \($0)" }
+    replayed += replay.count
+    notReplayed += replay.leftOut
   }
 
   private mutating func ask(
-    _ reach: Reach, _ nic: NetworkInterface, _ model: VPCModel, _ probe: ReachProbe
+    _ reach: Reach, _ nic: NetworkInterface, _ model: VPCModel, _ probe: ReachProbe,
+    _ replay: inout ReplayedConversations
   ) {
     guard !nic.addresses.isEmpty else { return }
     var own = random.pick(nic.addresses, else: nic.addresses[0])
@@ -75,13 +94,24 @@ public struct ReachComparison: Sendable {
       remote: own.family.address(remote), traffic: packet)
     let expected = traffic.fate(
       query.remote, service: Self.service(packet, own.family), sourcePort: packet.sourcePort)
-    let actual = probe.fate(query, explains: random.one(in: 32))
+    let actual = probe.fate(query)
     packets += 1
     fates[expected, default: 0] += 1
-    if actual != expected {
-      differences.append(
-        "seed \(seed): \(query): reach \(expected), engine \(actual.map { "\($0)" } ?? "unclear")")
+    if actual != expected { differ(query, "reach \(expected), engine \(actual)") }
+    if let (explanation, agrees) = probe.explanation(query) {
+      if !agrees { differ(query, "explain \(explanation.passes), engine otherwise") }
+      replay.add(.init(query: query, fate: expected, explanation: explanation))
     }
+    if random.one(in: Self.inquiryShare) { inquire(query, model) }
+  }
+
+  mutating func countInquiry(isRemedy: Bool) {
+    inquiries += 1
+    remedies += isRemedy ? 1 : 0
+  }
+
+  mutating func differ(_ query: ReachProbe.Query, _ what: String) {
+    differences.append("seed \(seed): \(query): \(what)")
   }
 
   // MARK: Choices

@@ -59,7 +59,10 @@ struct BrowserTests {
         #""sortedTwice": {"sort": "ascending", "values": \#(falling.reversed() as [UInt64])}"#))
     #expect(said.contains(#""light": "rgb(255, 255, 255)""#))
     #expect(said.contains(#""dark": "rgb(20, 24, 29)""#))
-    for name in ["light", "dark", "narrow"] {
+    #expect(said.contains(#""paper": "rgb(255, 255, 255)""#), "paper is white, dark screens too")
+    #expect(said.contains(#""paperKey": "rgb(209, 73, 12)""#), "with the colours made for white")
+    #expect(said.contains(#""paperWidth": 794"#), "nothing is cut off on A4: \(said)")
+    for name in ["light", "dark", "narrow", "print"] {
       #expect(Fixture.text("\(folder)/shot-\(name).png").utf8.count > 10_000)
     }
   }

@@ -5,6 +5,7 @@ import Reachability
 import ReferenceComparison
 import ReferenceModel
 import VPCModel
+import WhatIf
 
 /// Compares the engine with the reference model, on captures or on generated traffic.
 @main
@@ -17,6 +18,7 @@ struct Compare: ParsableCommand {
         swift run -c release compare --rules pcaps/web.yaml pcaps/web.pcap
         swift run -c release compare --seed 1 --seeds 1000
         swift run -c release compare --reach --seed 1 --seeds 400 --packets 2600
+        swift run -c release compare --what-if 10 --write models large.pcap.gz
       """)
 
   @Option(help: "Model files.") var rules: [String] = []
@@ -27,11 +29,15 @@ struct Compare: ParsableCommand {
   @Option(help: "Packets of each seed.") var packets = 400
   @Option(help: "Differences to print.") var show = 3
   @Flag(help: "Compare reachability, as computed, with the engine's verdicts.") var reach = false
-  @Option(help: "Write the capture of a seed here.") var write: String?
+  @Option(help: "Edit a model of 1,000 rules at so many places, and compare --against.")
+  var whatIf: Int?
+  @Option(help: "Write the capture of a seed here, or the two models in this folder.")
+  var write: String?
   @Argument var captures: [String] = []
 
   func run() throws {
     if reach { return try compareReach() }
+    if let whatIf { return try compareWhatIf(edits: whatIf) }
     var total = 0
     var different = 0
     var outcomes: [String: Int] = [:]
@@ -70,7 +76,35 @@ struct Compare: ParsableCommand {
     for fate in [Fate.refused, .unanswered, .answered, .oneWay] {
       print("\(all.fates[fate, default: 0])\t\(fate)")
     }
+    print(
+      "\(all.replayed) packets replayed (of \(all.notReplayed) conversations no capture can tell), "
+        + "\(all.inquiries) asked by their ends, \(all.remedies) of them with changes")
     print("\(all.packets) packets compared, \(all.differences.count) differ")
     if !all.differences.isEmpty { throw ExitCode(1) }
+  }
+
+  private func compareWhatIf(edits: Int) throws {
+    var different = 0
+    for capture in captures {
+      let packets = try WhatIfComparison.packets(of: capture)
+      let models = WhatIfModels(packets, rules: 1_000, edits: edits, seed: seed)
+      if let write {
+        for (name, model) in [("today", models.today), ("tomorrow", models.tomorrow)] {
+          try ModelWriter.document(model).write(
+            toFile: "\(write)/\(name).yaml", atomically: true, encoding: .utf8)
+        }
+      }
+      for edit in models.edits { print(edit) }
+      let found = try WhatIfComparison(packets, in: capture, models)
+      for difference in found.differences.prefix(show) { print(difference) }
+      for (name, count) in found.outcomes.sorted(by: { $0.key < $1.key }) {
+        print("\(count)\t\(name)")
+      }
+      print(
+        "\(found.packets) packets, \(found.affectedPackets) in \(found.affectedFlows) flows have "
+          + "another verdict, \(found.differences.count) differ")
+      different += found.differences.count
+    }
+    if different > 0 { throw ExitCode(1) }
   }
 }

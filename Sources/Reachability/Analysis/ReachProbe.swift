@@ -32,20 +32,24 @@ package struct ReachProbe {
   }
 
   /// The fate by the engine.
-  ///
-  /// - Parameter explains: the explanation is asked too, and nil returned if it disagrees.
-  package func fate(_ query: Query, explains: Bool = false) -> Fate? {
+  package func fate(_ query: Query) -> Fate {
     guard let plan = plan(query) else { return .refused }
     engine.forget()
-    let conversation = PathConversation(engine: engine, plan: plan)
-    let (fate, reached) = conversation.fate()
-    if explains {
-      engine.forget()
-      let passes = conversation.answer().answer.passes
-      if passes != (fate == .answered || fate == .oneWay) { return nil }
-    }
+    let (fate, reached) = PathConversation(engine: engine, plan: plan).fate()
     if query.direction == .to { return fate }
     return reached.map { isPeer($0, query.peer) } ?? false ? fate : .refused
+  }
+
+  /// What `apus explain` says of the same packet, and whether that is what `fate` says, wherever it
+  /// arrives; nil when the peer cannot send such a one.
+  package func explanation(_ query: Query) -> (answer: PathAnswer, agrees: Bool)? {
+    guard let plan = plan(query) else { return nil }
+    engine.forget()
+    let conversation = PathConversation(engine: engine, plan: plan)
+    let (fate, _) = conversation.fate()
+    engine.forget()
+    let answer = conversation.answer().answer
+    return (answer, answer.passes == (fate == .answered || fate == .oneWay))
   }
 
   /// The first packet; nil when the peer cannot send such a one.

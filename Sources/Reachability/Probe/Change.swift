@@ -10,7 +10,7 @@ public struct Change: Sendable {
   /// The line of YAML; words in capitals stand for what the model cannot know.
   public var yaml: String
   /// Makes the change in a model; nil when something about it is open.
-  var apply: (@Sendable (inout VPCModel) -> Void)?
+  package var apply: (@Sendable (inout VPCModel) -> Void)?
 
   init(
     _ words: String, place: String, yaml: String,

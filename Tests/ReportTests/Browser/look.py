@@ -3,8 +3,9 @@
 
     look.py CHROMIUM PAGE [PREFIX]
 
-With PREFIX, screenshots are written: PREFIX-light.png, PREFIX-dark.png, PREFIX-narrow.png. Speaks the
-DevTools protocol over pipes; needs the standard library alone.
+With PREFIX, screenshots are written: PREFIX-light.png, PREFIX-dark.png, PREFIX-narrow.png, and as it would be
+printed, on a dark screen too, PREFIX-print.png. Speaks the DevTools protocol over pipes; needs the standard
+library alone.
 """
 import base64
 import json
@@ -91,6 +92,12 @@ class Browser:
         self.call("Emulation.setEmulatedMedia",
                   features=[{"name": "prefers-color-scheme", "value": name}])
 
+    def paper(self):
+        """A page of A4 at 96 dots an inch, from a browser that is set to dark."""
+        self.size(794, 1123)
+        self.call("Emulation.setEmulatedMedia", media="print",
+                  features=[{"name": "prefers-color-scheme", "value": "dark"}])
+
     def picture(self, path):
         answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         pathlib.Path(path).write_bytes(base64.b64decode(answer["data"]))
@@ -150,6 +157,14 @@ def look(browser, page, prefix):
     if prefix:
         browser.scheme("light")
         browser.picture(f"{prefix}-narrow.png")
+    browser.paper()
+    found["paper"] = browser.ask("getComputedStyle(document.body).backgroundColor")
+    found["paperKey"] = browser.ask(
+        "getComputedStyle(document.querySelector('.key.drop')).backgroundColor")
+    found["paperWidth"] = browser.ask("document.documentElement.scrollWidth")
+    if prefix:
+        browser.picture(f"{prefix}-print.png")
+    browser.call("Emulation.setEmulatedMedia", media="", features=[])
 
     # What the policy forbids is forbidden: markup that slipped in could do nothing.
     browser.ask("""(() => {
