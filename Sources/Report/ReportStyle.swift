@@ -35,11 +35,10 @@ enum ReportStyle {
     nav ul{display:flex;gap:1.25rem;list-style:none;overflow-x:auto;white-space:nowrap}
     nav a{display:block;padding:.55rem 0;text-decoration:none}
     nav a:hover{text-decoration:underline}
-    .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(7.2rem,1fr));gap:1px;
-    margin:0 0 1.25rem}
-    .tiles div{background:var(--panel);padding:.6rem;box-shadow:0 0 0 1px var(--rule)}
+    .tiles{display:flex;flex-wrap:wrap;gap:1px;margin:0 0 1.25rem}
+    .tiles div{flex:1 1 auto;background:var(--panel);padding:.6rem;box-shadow:0 0 0 1px var(--rule)}
     .tiles dt{color:var(--dim)}
-    .tiles dd{margin:0;font-size:1.15rem;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
+    .tiles dd{margin:0;font-size:1.15rem;font-weight:600;line-height:1.3}
     .tiles small{display:block;font-size:.8rem;font-weight:400;color:var(--dim);min-height:1.2em}
     .key{display:inline-block;width:.65em;height:.65em;margin-right:.4em;border-radius:1px}
     .forward{fill:var(--forward)}.key.forward{background:var(--forward)}
@@ -101,19 +100,20 @@ enum ReportStyle {
     summary{cursor:pointer;color:var(--link)}
     footer{color:var(--dim);padding-top:.5rem;padding-bottom:2rem;margin-top:1rem}
     @media (max-width:40rem){header,main,footer,nav ul{padding:0 .9rem}
-    .tiles{grid-template-columns:repeat(2,minmax(0,1fr))}
+    .tiles div{flex-basis:40%}
     .facts div,.meanings div{display:block}
     .axes{grid-template-columns:2.6rem minmax(0,1fr)}
     .axes .x span:nth-child(even){display:none}}
     @media print{:root{--bg:#ffffff;--panel:#ffffff;--fg:#000000;--dim:#444444;--rule:#bbbbbb;
     --link:#000000}html{color-scheme:light}nav,.skip,.filter,summary{display:none}
     body{font-size:10pt}
-    .wide{overflow:visible}td code,th code,td li{white-space:normal}
+    .wide{overflow:visible}td code,th code,tbody small{white-space:normal}
+    .bar,.spark{width:5rem;min-width:0}th,td,td li{min-width:0}td li{overflow-wrap:anywhere}
     figure,tr,.tiles{break-inside:avoid}h2{break-after:avoid}
     *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 
     """
 
   /// SHA-256 of the text, as a policy writes it; a test compares them.
-  static let hash = "sha256-sualkA7DYHXYDCaBpGtV4KFkFLAgb3ZyaE//Xu2m57Y="
+  static let hash = "sha256-XKtdPc+ClkBfPUmsk3LRKSyMplvX6WSUU+2HsnzZ+Ug="
 }

@@ -29,18 +29,23 @@ enum Chromium {
 
 @Suite(.enabled(if: Chromium.canRun, "no chromium: scripts/bootstrap --tests"))
 struct BrowserTests {
+  /// What the browser says of a page, of which pictures are made.
+  private static func look(_ page: String, _ folder: String) throws -> String {
+    try Chromium.output(
+      Chromium.python,
+      [
+        "\(Fixture.root)/Tests/ReportTests/Browser/look.py", Chromium.path ?? "", page,
+        "\(folder)/shot",
+      ], to: "\(folder)/said.json")
+  }
+
   @Test(.timeLimit(.minutes(3))) func pageIsUsable() throws {
     let folder = Fixture.folder()
     defer { Fixture.remove(folder) }
     let page = try Fixture.page(
       "\(Fixture.root)/examples/web-tier.yaml", [Fixture.file("web.pcap")])
     try Fixture.write(page.html, to: "\(folder)/page.html")
-    let said = try Chromium.output(
-      Chromium.python,
-      [
-        "\(Fixture.root)/Tests/ReportTests/Browser/look.py", Chromium.path ?? "",
-        "\(folder)/page.html", "\(folder)/shot",
-      ], to: "\(folder)/said.json")
+    let said = try Self.look("\(folder)/page.html", folder)
     #expect(said.contains(#""heading": "Replay report""#))
     #expect(said.contains(#""problems": []"#), "\(said)")
     #expect(said.contains(#""requests": []"#), "\(said)")
@@ -65,5 +70,22 @@ struct BrowserTests {
     for name in ["light", "dark", "narrow", "print"] {
       #expect(Fixture.text("\(folder)/shot-\(name).png").utf8.count > 10_000)
     }
+  }
+
+  /// Bars, and examples with the capture's long name beside them, are what is widest.
+  @Test(.timeLimit(.minutes(3))) func whatWouldChangeFitsOnPaper() throws {
+    let folder = Fixture.folder()
+    defer { Fixture.remove(folder) }
+    let tomorrow = "\(folder)/tomorrow.yaml"
+    let web = Fixture.text(Fixture.file("web.yaml"))
+    try Fixture.write(web.replacing("ports: [80, 443]", with: "ports: 443"), to: tomorrow)
+    let capture = "\(folder)/what-passed-at-the-web-tier-on-the-third-of-november.pcap"
+    try #require(symlink(Fixture.file("web.pcap"), capture) == 0)
+    let page = try Fixture.page(Fixture.file("web.yaml"), [capture], against: tomorrow)
+    try Fixture.write(page.html, to: "\(folder)/page.html")
+    #expect(page.html.contains("such as"))
+    let said = try Self.look("\(folder)/page.html", folder)
+    #expect(said.contains(#""narrow": 360"#), "\(said)")
+    #expect(said.contains(#""paperWidth": 794"#), "\(said)")
   }
 }
