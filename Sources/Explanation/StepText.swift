@@ -44,7 +44,9 @@ public struct StepText: Sendable {
     case .fragmentFollows: "fragment: follows its first fragment\(because(rule))"
     case .connectionFound: "connection: part of a tracked connection\(because(rule))"
     case .connectionNew: "connection: none yet; the packet may begin one"
-    case .connectionInvalid: "connection: known, and the packet is not valid for it"
+    case .connectionInvalid:
+      "connection: known, in TCP state \(tcpState(event.a)), in which the packet's flags or "
+        + "sequence numbers are not valid"
     case .related: "connection: an ICMP error about a tracked connection\(because(rule))"
     case .untracked: "connection: the flow is untracked; rules judge every packet"
     case .groupAllows: "security groups: allowed\(because(rule))"
@@ -65,6 +67,10 @@ public struct StepText: Sendable {
     case .connectionCreated: "connection: created\(because(rule))"
     case .tunnel: "tunnel: decapsulated, VNI \(event.a)"
     }
+  }
+
+  private func tcpState(_ number: UInt64) -> String {
+    (UInt8(exactly: number).flatMap(TCPState.init(rawValue:)) ?? .none).name
   }
 
   private func refusal(ofGroups count: UInt64) -> String {

@@ -148,6 +148,29 @@ import Wire
     #expect(result.warnings == ["\(input.path): has no packet 9 to explain; it ends with 4"])
   }
 
+  /// The side that sent the SYN does not answer it.
+  @Test func explanationsNameTheStateOfAConnection() throws {
+    var model = Fixture.model()
+    let all = SecurityGroupRule(
+      id: "all", match: TrafficMatch(protocolNumber: nil),
+      peers: [.cidr(Fixture.prefix("0.0.0.0/0"))])
+    model.securityGroups = [
+      SecurityGroup(id: "sg", vpc: "vpc-blue", ingress: [all], egress: [all])
+    ]
+    for index in 0...1 { model.networkInterfaces[index].securityGroups = ["sg"] }
+    let input = try Self.capture(
+      [0x02, 0x12].map { flags in
+        AttributionTests.frame(
+          from: Fixture.web,
+          Fixture.ipv4("10.0.1.10", "10.0.1.11", protocol: 6, Fixture.tcp(9, 99, flags: flags)))
+      })
+    var options = ReplayOptions(captures: [input.path])
+    options.explain = [ExplainTarget(file: nil, packet: 2)]
+    let text = try #require(try Replay.run(model: model, options: options).explanations.first)
+    #expect(text.contains("connection: known, in TCP state syn-sent, in which the packet's"))
+    #expect(text.contains("verdict: drop ct.invalid"))
+  }
+
   @Test func laterFragmentsShowNoPorts() throws {
     // 8 bytes of a UDP datagram from offset 8 on, the last.
     var packet = Fixture.ipv4("10.0.1.10", "10.0.1.11", Fixture.udp(9, 99))

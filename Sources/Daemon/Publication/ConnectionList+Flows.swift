@@ -1,5 +1,6 @@
 import Controller
 import Datapath
+import Explanation
 import TableCompiler
 import Tables
 import Wire
@@ -60,19 +61,7 @@ extension FlowEntry {
     case .echo: "icmp-echo"
     case .other: "other"
     case .free: "none"
-    case .tcp:
-      switch TCPState(rawValue: state) ?? .none {
-      case .none: "none"
-      case .synSent: "syn-sent"
-      case .synReceived: "syn-received"
-      case .established: "established"
-      case .finWait: "fin-wait"
-      case .closeWait: "close-wait"
-      case .lastACK: "last-ack"
-      case .timeWait: "time-wait"
-      case .closed: "closed"
-      case .synSent2: "syn-sent-2"
-      }
+    case .tcp: (TCPState(rawValue: state) ?? .none).name
     }
   }
 }
