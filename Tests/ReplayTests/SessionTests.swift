@@ -151,11 +151,11 @@ import Wire
   /// The side that sent the SYN does not answer it.
   @Test func explanationsNameTheStateOfAConnection() throws {
     var model = Fixture.model()
-    let all = SecurityGroupRule(
-      id: "all", match: TrafficMatch(protocolNumber: nil),
-      peers: [.cidr(Fixture.prefix("0.0.0.0/0"))])
+    let rule = SecurityGroupRule(
+      id: "near", match: TrafficMatch(protocolNumber: 6, ports: [99...99]),
+      peers: [.cidr(Fixture.prefix("10.0.0.0/8"))])
     model.securityGroups = [
-      SecurityGroup(id: "sg", vpc: "vpc-blue", ingress: [all], egress: [all])
+      SecurityGroup(id: "sg", vpc: "vpc-blue", ingress: [rule], egress: [rule])
     ]
     for index in 0...1 { model.networkInterfaces[index].securityGroups = ["sg"] }
     let input = try Self.capture(
