@@ -31,8 +31,8 @@ import Testing
       "NIOPosix", "SwiftProtobuf", "Dispatch", "Synchronization",
     ],
     "Daemon": [
-      "Controller", "Explanation", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live",
-      "LockFree",
+      "Controller", "Explanation", "FlowLogs", "Gzip", "HostFile", "HostPlan", "KernelPort",
+      "DPDKPort", "Live", "LockFree",
       "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane",
       "CThreads", "CConfinement", "Yams", "Logging", "NIOCore", "NIOPosix", "NIOHTTP1",
       "Synchronization",
@@ -44,29 +44,33 @@ import Testing
     ],
     "VhostBroker": ["CFileDescriptors", "Logging", "Synchronization"],
     "apus-vhostd": ["VhostBroker", "ArgumentParser"],
+    "Gzip": ["CDeflate"],
     "CapturePort": ["CCapture"],
     "VPCModel": ["Wire", "Yams"],
     "TableCompiler": ["VPCModel", "Tables", "Wire", "Synchronization"],
     "AWSImport": ["VPCModel", "Wire"],
     "SlowPath": ["VPCModel", "Wire"],
     "Explanation": ["VPCModel", "TableCompiler", "Tables", "Datapath", "Wire"],
+    "FlowLogs": ["Explanation", "VPCModel", "Datapath", "Tables", "Wire"],
     "Replay": [
-      "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort",
+      "Explanation", "FlowLogs", "Gzip", "VPCModel", "TableCompiler", "Tables", "Datapath",
+      "SlowPath", "CapturePort",
       "Wire", "Dispatch",
     ],
-    "Report": ["Replay", "Explanation", "VPCModel", "Datapath", "Tables", "Wire"],
+    "Report": ["Replay", "Explanation", "FlowLogs", "VPCModel", "Datapath", "Tables", "Wire"],
     "Reachability": [
       "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire",
     ],
     "FlowLogAudit": [
-      "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
+      "FlowLogs", "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
     ],
     "Bench": [
       "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire",
       "CDataplane", "CThreads",
     ],
     "apus": [
-      "AWSImport", "Bench", "FlowLogAudit", "Reachability", "Replay", "Report", "VPCModel",
+      "AWSImport", "Bench", "FlowLogAudit", "FlowLogs", "Reachability", "Replay", "Report",
+      "VPCModel",
       "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort", "ArgumentParser",
     ],
   ]
