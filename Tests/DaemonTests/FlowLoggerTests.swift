@@ -35,7 +35,7 @@ extension LiveDataPlaneTests {
   }
 
   private static let both = [
-    "eni-a 10.0.0.10 10.0.0.11 5000 7 17 ACCEPT", "eni-b 10.0.0.10 10.0.0.11 5000 7 17 ACCEPT",
+    "eni-a 10.0.0.10 10.0.0.11 4000 7 17 ACCEPT", "eni-b 10.0.0.10 10.0.0.11 4000 7 17 ACCEPT",
   ]
 
   @Test(arguments: [1, 2])
@@ -46,6 +46,7 @@ extension LiveDataPlaneTests {
       try await host.send(40)
       var closed = Self.model()
       closed.securityGroups[0].ingress = []
+      closed.policy.onRuleChange = .cut
       _ = try await host.publish(closed, 2)
       try await host.send(2)
       #expect(host.server.stop())
@@ -55,7 +56,7 @@ extension LiveDataPlaneTests {
     #expect(flows[Self.both[0]]?.first == 42, "\(flows)")
     #expect(flows[Self.both[1]]?.first == 40, "\(flows)")
     // The receiver refused the last two: its record, not the sender's.
-    let refused = flows["eni-b 10.0.0.10 10.0.0.11 5000 7 17 REJECT"]
+    let refused = flows["eni-b 10.0.0.10 10.0.0.11 4000 7 17 REJECT"]
     #expect(refused?.first == 2 && flows.count == 3, "\(flows)")
     let counts = desk.counters.current
     #expect(counts == FlowLogCounters.Values(), "the host's own are others")
@@ -99,7 +100,7 @@ extension LiveDataPlaneTests {
         desk.plan, shared: host.server.shared, inUse: host.server.inUse, nicCapacity: 4,
         mail: mail, counters: FlowLogCounters(), timeOfDay: { clock.word(0).load() })
       // Meanwhile somebody put the clock back by an hour.
-      clock.word(0).store(FlowLogAggregatorTests.start - 60 * minute)
+      clock.word(0).store(FlowLogAggregatorTests.start - 60 * minute + 5 * FlowLogFilesTests.second)
       try await host.send(3)
       while reader.advance() > 0 {}
       reader.end()
