@@ -159,8 +159,9 @@ let package = Package(
     .target(
       name: "Bench",
       dependencies: [
-        "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire",
-        "CDataplane", "CThreads",
+        "Explanation", "FlowLogs", "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath",
+        "Live",
+        "LockFree", "Wire", "CDataplane", "CThreads",
       ],
       swiftSettings: slowPath),
     .executableTarget(

@@ -65,7 +65,8 @@ import Testing
       "FlowLogs", "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
     ],
     "Bench": [
-      "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire",
+      "Explanation", "FlowLogs", "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath",
+      "Live", "LockFree", "Wire",
       "CDataplane", "CThreads",
     ],
     "apus": [
