@@ -88,6 +88,7 @@ let package = Package(
     .target(name: "CFileDescriptors"),
     .target(name: "CThreads"),
     .target(name: "CConfinement", linkerSettings: [.linkedLibrary("seccomp")]),
+    .target(name: "CDeflate", linkerSettings: [.linkedLibrary("z")]),
     .target(name: "CCapture", linkerSettings: [.linkedLibrary("pcap"), .linkedLibrary("z")]),
 
     // Fast path: no Foundation, no allocation, no reference counting, no locks, no clock.
@@ -110,6 +111,7 @@ let package = Package(
       name: "DPDKPort",
       dependencies: ["CDPDK", "HostPlan", "Live", "Datapath", "LockFree", "Wire"],
       swiftSettings: slowPath),
+    .target(name: "Gzip", dependencies: ["CDeflate"], swiftSettings: slowPath),
     .target(name: "CapturePort", dependencies: ["CCapture"], swiftSettings: slowPath),
 
     // Control: may allocate, may await.
@@ -126,15 +128,21 @@ let package = Package(
       dependencies: ["VPCModel", "TableCompiler", "Tables", "Datapath", "Wire"],
       swiftSettings: slowPath),
     .target(
+      name: "FlowLogs",
+      dependencies: ["Explanation", "VPCModel", "Datapath", "Tables", "Wire"],
+      swiftSettings: slowPath),
+    .target(
       name: "Replay",
       dependencies: [
-        "Explanation", "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "CapturePort",
-        "Wire",
+        "Explanation", "FlowLogs", "Gzip", "VPCModel", "TableCompiler", "Tables", "Datapath",
+        "SlowPath", "CapturePort", "Wire",
       ],
       swiftSettings: slowPath),
     .target(
       name: "Report",
-      dependencies: ["Replay", "Explanation", "VPCModel", "Datapath", "Tables", "Wire"],
+      dependencies: [
+        "Replay", "Explanation", "FlowLogs", "VPCModel", "Datapath", "Tables", "Wire",
+      ],
       swiftSettings: slowPath),
     .target(
       name: "Reachability",
@@ -145,21 +153,22 @@ let package = Package(
     .target(
       name: "FlowLogAudit",
       dependencies: [
-        "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
+        "FlowLogs", "Reachability", "Replay", "CapturePort", "VPCModel", "TableCompiler", "Wire",
       ],
       swiftSettings: slowPath),
     .target(
       name: "Bench",
       dependencies: [
-        "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath", "Live", "LockFree", "Wire",
-        "CDataplane", "CThreads",
+        "Explanation", "FlowLogs", "Replay", "VPCModel", "TableCompiler", "Tables", "Datapath",
+        "Live",
+        "LockFree", "Wire", "CDataplane", "CThreads",
       ],
       swiftSettings: slowPath),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "AWSImport", "Bench", "FlowLogAudit", "Reachability", "Replay", "Report", "VPCModel",
-        "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort",
+        "AWSImport", "Bench", "FlowLogAudit", "FlowLogs", "Reachability", "Replay", "Report",
+        "VPCModel", "TableCompiler", "Datapath", "Tables", "Wire", "CapturePort",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: slowPath),
@@ -211,8 +220,8 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "Controller", "Explanation", "HostFile", "HostPlan", "KernelPort", "DPDKPort", "Live",
-        "LockFree",
+        "Controller", "Explanation", "FlowLogs", "Gzip", "HostFile", "HostPlan", "KernelPort",
+        "DPDKPort", "Live", "LockFree",
         "VPCModel", "TableCompiler", "Tables", "Datapath", "SlowPath", "Wire", "CDataplane",
         "CThreads", "CConfinement",
         .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log"),
@@ -274,6 +283,11 @@ let package = Package(
       dependencies: [
         "ReferenceModel", "Simulation", "TableCompiler", "VPCModel", "Wire", "simulate",
       ]),
+    .testTarget(
+      name: "FlowLogsTests",
+      dependencies: [
+        "FlowLogs", "Datapath", "Explanation", "Tables", "TestPackets", "VPCModel", "Wire",
+      ]),
     .testTarget(name: "WireTests", dependencies: ["TestPackets", "Wire"]),
     .testTarget(name: "CapturePortTests", dependencies: ["CapturePort"]),
     .target(
@@ -302,8 +316,8 @@ let package = Package(
     .testTarget(
       name: "ReplayTests",
       dependencies: [
-        "Replay", "Explanation", "apus", "VPCModel", "TableCompiler", "Tables", "Datapath",
-        "CapturePort", "Wire",
+        "Replay", "Explanation", "FlowLogs", "apus", "VPCModel", "TableCompiler", "Tables",
+        "Datapath", "CapturePort", "Wire",
       ]),
     .testTarget(
       name: "AWSImportTests",
@@ -327,8 +341,8 @@ let package = Package(
     .testTarget(
       name: "FlowLogAuditTests",
       dependencies: [
-        "FlowLogAudit", "Reachability", "Replay", "apus", "CapturePort", "TestPackets", "VPCModel",
-        "Wire",
+        "FlowLogAudit", "FlowLogs", "Reachability", "Replay", "apus", "CapturePort", "TestPackets",
+        "VPCModel", "Wire",
       ]),
     .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
     .testTarget(
@@ -364,7 +378,8 @@ let package = Package(
     .testTarget(
       name: "ReportTests",
       dependencies: [
-        "Report", "Replay", "Explanation", "apus", "VPCModel", "Datapath", "Tables", "Wire",
+        "Report", "Replay", "Explanation", "FlowLogs", "apus", "VPCModel", "Datapath", "Tables",
+        "Wire",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       exclude: ["Browser"]),
@@ -391,7 +406,8 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "apus", "apusd", "Controller", "Daemon", "HostPlan", "SlowPath", "TableCompiler", "Tables",
+        "apus", "apusd", "CapturePort", "Controller", "Daemon", "FlowLogs", "HostPlan", "SlowPath",
+        "TableCompiler", "Tables",
         "Datapath", "Live", "LockFree", "TestPackets", "VPCModel", "Wire", "confinement-probe",
         .product(name: "Logging", package: "swift-log"),
       ]),

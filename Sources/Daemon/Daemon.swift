@@ -36,6 +36,7 @@ public enum Daemon {
     } catch {
       throw DaemonFailure(.refused, what: "the model cannot be compiled", why: "\(error)")
     }
+    let folder = try Self.flowLogFolder(configuration)
     let directory = BrokerPlan.runDirectory(configuration.runDirectory)
     let succession = try Self.succession(input, options, directory, logger)
     var broker: BrokerProcess?
@@ -50,25 +51,38 @@ public enum Daemon {
       plan, input.model, compiled, succession, opener: opener)
     if let broker { opened.ports = opened.ports.behind(broker) }
     let host = HostServer(
-      plan: plan, guests: guests, ports: opened.ports, compiled: compiled)
+      plan: plan, guests: guests, ports: opened.ports, compiled: compiled,
+      isLogged: folder != nil)
+    var flowLog: FlowLogger?
     do throws(DaemonFailure) {
       try host.start(neighbors: opened.neighbors)
       do { try succession?.complete() } catch { throw DaemonFailure(error) }
       // The one before has left the state directory, and no packet is judged yet.
       try control?.begin(LiveDataPlane(host))
+      if let folder, let wanted = configuration.flowLog {
+        flowLog = try FlowLogger(wanted, folder, host, logger: logger)
+      }
     } catch {
       if host.stop() { host.close() }
       throw error
     }
     host.begin(discardsWaiting: succession?.isSuccessor ?? false)
-    let directories = [directory] + (configuration.control.map { [$0.stateDirectory] } ?? [])
+    let directories =
+      [directory] + [configuration.control?.stateDirectory, folder?.path].compactMap { $0 }
     let confinement =
       configuration.isConfined
       ? Confinement(plan, directories: directories, mayComeLater: mayComeLater) : nil
     let session = Session(
       host: host, signals: signals, logger: logger, succession: succession,
-      confinement: confinement, control: control)
+      confinement: confinement, control: control, flowLog: flowLog)
     try session.serve(metrics: configuration.metrics, broker: broker)
+  }
+
+  private static func flowLogFolder(
+    _ configuration: HostConfiguration
+  ) throws(DaemonFailure) -> FlowLogFolder? {
+    guard let plan = configuration.flowLog else { return nil }
+    return try FlowLogFolder(plan.directory)
   }
 
   /// Opens guests' ports in the kernel runtime: this process, or one that keeps what this gives up.
@@ -105,6 +119,7 @@ private struct Session {
   let succession: Succession?
   let confinement: Confinement?
   let control: (any ControlPoint)?
+  let flowLog: FlowLogger?
   let door = ScrapeDoor()
 
   func serve(
@@ -119,7 +134,7 @@ private struct Session {
       }
       try confinement?.apply(logger)
     } catch {
-      if host.stop() { host.close() }
+      if host.stop(), flowLog?.end() ?? true { host.close() }
       throw error
     }
     var guests = host.guests.open.count
@@ -174,7 +189,8 @@ private struct Session {
     host.release()
     succession?.leave()
     server?.stop()
-    host.close()
+    // The successor serves meanwhile.
+    if flowLog?.end() ?? true { host.close() }
     logger.info("ended")
   }
 }

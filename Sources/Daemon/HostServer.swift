@@ -26,6 +26,8 @@ final class HostServer {
   let inUse: TablesInUse
   let queue: PublicationQueue
   let hits: RuleHits
+  /// nil without a flow log.
+  let flowLog: FlowLogCounters?
   let uplinkMAC: MACAddress
   private var workers: [DaemonThread] = []
   private var services: DaemonThread?
@@ -40,8 +42,10 @@ final class HostServer {
   /// - Parameters:
   ///   - guests: the plan's guests as the desired state has them; nil when they are that.
   ///   - compiled: the first generation, with the plan's capacity.
+  ///   - isLogged: packets are noted for a flow log.
   init(
-    plan: HostPlan, guests wanted: [GuestPlan]? = nil, ports: PortHandle, compiled: CompiledTables
+    plan: HostPlan, guests wanted: [GuestPlan]? = nil, ports: PortHandle, compiled: CompiledTables,
+    isLogged: Bool = false
   ) {
     self.plan = plan
     self.ports = ports
@@ -55,7 +59,9 @@ final class HostServer {
       workers > 1 ? SharedAllowances(nicCapacity: capacity.networkInterfaces) : nil
     shared = WorkerShared(
       workers: workers, portCount: plan.portCapacity + 1,
-      nicCapacity: capacity.networkInterfaces, isBusyPolling: plan.workers.polling == .busy)
+      nicCapacity: capacity.networkInterfaces, isBusyPolling: plan.workers.polling == .busy,
+      notedPackets: isLogged ? FlowLogger.ring : 0)
+    flowLog = isLogged ? FlowLogCounters() : nil
     shared.prefault()
     queue = PublicationQueue(shared)
     // Without an uplink no frame of ours ever bears this.

@@ -1,4 +1,5 @@
 import CapturePort
+import FlowLogs
 import Reachability
 import Replay
 import TableCompiler

@@ -1,3 +1,4 @@
+import FlowLogs
 import Reachability
 import Replay
 import VPCModel

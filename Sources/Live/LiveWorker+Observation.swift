@@ -42,10 +42,12 @@ extension LiveWorker where IO: ~Copyable {
   mutating func judgeRun(_ start: Int, _ end: Int, _ tables: UnsafePointer<LiveTables>) {
     if start >= end { return }
     judgedFrom = start
+    if notes != nil { unsafe noteFrames(start, end) }
     // SAFETY: `end` is at most the burst's capacity.
     unsafe engine.process(
       UnsafeMutableBufferPointer(start: burst.pointer(start), count: end &- start),
       tables.pointee.rules)
+    if notes != nil { unsafe noteVerdicts(start, end, tables) }
     for slot in start..<end { unsafe settle(slot, tables) }
   }
 
@@ -80,9 +82,11 @@ extension LiveWorker where IO: ~Copyable {
     }
     if content == .steps { burst[slot].flags.insert(.traced) }
     judgedFrom = slot
+    if notes != nil { unsafe noteFrames(slot, slot &+ 1) }
     // SAFETY: the slot is inside the burst.
     unsafe engine.process(
       UnsafeMutableBufferPointer(start: burst.pointer(slot), count: 1), tables.pointee.rules)
+    if notes != nil { unsafe noteVerdicts(slot, slot &+ 1, tables) }
     burst[slot].flags.remove(.traced)
     if burst[slot].verdict != .handOver {
       found.setVerdict(burst[slot])
@@ -97,14 +101,19 @@ extension LiveWorker where IO: ~Copyable {
   /// What the loop will find when it sends what the engine forwarded.
   @unsafe @inlinable
   func foresee(_ slot: Int, _ found: inout ObservedPacket, _ tables: UnsafePointer<LiveTables>) {
-    guard found.verdict == .forward, !burst[slot].flags.contains(.needsFragmentation) else {
-      return
-    }
+    guard found.verdict == .forward else { return }
+    let reason = unsafe foreseenLoss(slot, tables)
+    if reason != .none { found.setDropped(reason) }
+  }
+
+  /// Why the loop will not send a packet that the engine forwarded; `none` when it will.
+  @unsafe @inlinable
+  func foreseenLoss(_ slot: Int, _ tables: UnsafePointer<LiveTables>) -> DropReason {
+    if burst[slot].flags.contains(.needsFragmentation) { return .none }
     if let nic = burst[slot].output.nicIndex {
-      if unsafe tables.pointee.port(of: nic) == nil { found.setDropped(.portDown) }
-    } else if unsafe tables.pointee.nextHops[burst[slot].endpoint] == nil {
-      found.setDropped(.underlayNeighbor)
+      return unsafe tables.pointee.port(of: nic) == nil ? .portDown : .none
     }
+    return unsafe tables.pointee.nextHops[burst[slot].endpoint] == nil ? .underlayNeighbor : .none
   }
 
   /// Copies a judged packet into the ring.

@@ -113,6 +113,8 @@ extension LiveWorker where IO: ~Copyable {
   mutating func judge(_ count: Int, _ tables: UnsafePointer<LiveTables>) {
     if let observation = unsafe observation {
       unsafe judgeObserved(count, observation, tables)
+    } else if notes != nil {
+      unsafe judgeRun(0, count, tables)
     } else {
       // SAFETY: `count` is at most the burst's capacity.
       unsafe engine.process(

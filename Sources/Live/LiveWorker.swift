@@ -33,6 +33,10 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
   @usableFromInline var sent = 0
   /// Who looks at the packets of this round; nil nearly always.
   @usableFromInline var observation: UnsafeMutablePointer<Observation>?
+  /// Where every packet is noted for a flow log; nil without one. Before that, how the frames of
+  /// the burst under way began.
+  @usableFromInline let notes: PacketNotes?
+  @usableFromInline let noted: WorkerMemory<UInt8>
   /// Where in the burst the packets begin that the engine has judged together.
   @usableFromInline var judgedFrom = 0
   /// Nanoseconds, of this round; never goes back.
@@ -69,6 +73,9 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     ports = WorkerMemory(count: Self.burstCapacity)
     burdens = WorkerMemory(count: shared.portCount)
     askTimes = WorkerMemory(count: Self.askSlots)
+    notes = shared.notes(worker: index)
+    noted = WorkerMemory(
+      count: notes == nil ? 0 : Self.burstCapacity &* PacketNotes.slotLength)
     for slot in 0...Self.scratch {
       // SAFETY: an empty packet at an address of ours, until a port fills it in.
       let place = unsafe burst.pointer(slot)
@@ -82,6 +89,7 @@ public struct LiveWorker<IO: PacketIO & ~Copyable>: ~Copyable {
     ports.deallocate()
     burdens.deallocate()
     askTimes.deallocate()
+    noted.deallocate()
   }
 
   /// Polls until `shared.stop()`; then leaves no packet behind. On the worker's own thread.

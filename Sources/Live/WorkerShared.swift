@@ -25,10 +25,15 @@ public struct WorkerShared: @unchecked Sendable {
   @usableFromInline let quiescent: QuiescentState
   @usableFromInline let crossings: UnsafeMutablePointer<Crossing>
   @usableFromInline let channels: UnsafeMutablePointer<SlowPathChannel>
+  /// Of each worker; nil without a flow log.
+  let allNotes: UnsafeMutablePointer<PacketNotes>?
 
+  /// - Parameter notedPackets: of each worker, that a flow log may be behind; a power of two, and 0
+  ///   without a flow log.
   public init(
     workers: Int, portCount: Int, nicCapacity: Int, isBusyPolling: Bool = false,
-    slowPath: SlowPathSizes = SlowPathSizes(), clock: PollClock = .calibrated()
+    slowPath: SlowPathSizes = SlowPathSizes(), notedPackets: Int = 0,
+    clock: PollClock = .calibrated()
   ) {
     self.workers = workers
     self.portCount = portCount
@@ -50,12 +55,21 @@ public struct WorkerShared: @unchecked Sendable {
       unsafe (channels + worker).initialize(
         to: SlowPathChannel(nicCapacity: nicCapacity, sizes: slowPath))
     }
+    unsafe allNotes = notedPackets == 0 ? nil : .allocate(capacity: workers)
+    if let allNotes = unsafe allNotes {
+      for worker in 0..<workers {
+        unsafe (allNotes + worker).initialize(to: PacketNotes(capacity: notedPackets))
+      }
+    }
   }
 
-  /// Has the rings to the service thread backed with memory, before a worker writes to them.
+  /// Has the rings from the workers backed with memory, before a worker writes to them.
   public func prefault() {
-    // SAFETY: every channel was initialised.
-    for worker in 0..<workers { unsafe channels[worker].prefault() }
+    // SAFETY: every channel and ring was initialised.
+    for worker in 0..<workers {
+      unsafe channels[worker].prefault()
+      notes(worker: worker)?.prefault()
+    }
   }
 
   /// Frees all of it, the published tables too. Once, after every thread that has a handle.
@@ -64,8 +78,10 @@ public struct WorkerShared: @unchecked Sendable {
     unsafe Self.free(tables.publish(nil))
     for ring in 0..<workers * workers { unsafe crossings[ring].deallocate() }
     for worker in 0..<workers { unsafe channels[worker].deallocate() }
+    for worker in 0..<workers { notes(worker: worker)?.deallocate() }
     unsafe crossings.deallocate()
     unsafe channels.deallocate()
+    unsafe allNotes?.deallocate()
     counters.deallocate()
     sleepers.deallocate()
     quiescent.deallocate()
@@ -190,6 +206,13 @@ public struct WorkerShared: @unchecked Sendable {
     precondition(UInt(bitPattern: worker) < UInt(bitPattern: workers))
     // SAFETY: the number was checked.
     return unsafe channels[worker]
+  }
+
+  /// Where a worker notes every packet; nil without a flow log.
+  public func notes(worker: Int) -> PacketNotes? {
+    precondition(UInt(bitPattern: worker) < UInt(bitPattern: workers))
+    // SAFETY: the number was checked, and as many were initialised.
+    return unsafe allNotes?[worker]
   }
 
   // MARK: Questions

@@ -1,5 +1,5 @@
-import CapturePort
 import Glibc
+import Gzip
 
 /// A file that is written in large pieces from a buffer of its own, compressed when its name ends
 /// with `.gz`.

@@ -1,6 +1,7 @@
 import CapturePort
 import Datapath
 import Explanation
+import FlowLogs
 import Tables
 import VPCModel
 import Wire

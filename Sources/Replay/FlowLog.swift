@@ -1,8 +1,6 @@
-import Datapath
 import Explanation
+import FlowLogs
 import Tables
-import VPCModel
-import Wire
 
 /// Aggregates judged packets into AWS VPC flow log records.
 ///
@@ -12,30 +10,11 @@ final class FlowLog {
   /// More records than this are written before the interval ends.
   static let recordCapacity = 1 << 20
 
-  struct Key: Hashable {
-    var nic: TableIndex
-    var tuple: FlowTuple
-    var isIngress: Bool
-    var isAccepted: Bool
-  }
-
-  struct Record {
-    var key: Key
-    var packets: UInt64 = 0
-    var bytes: UInt64 = 0
-    var start: UInt64
-    var end: UInt64
-    var tcpFlags: UInt8 = 0
-    var rule: UInt32
-    var reason: DropReason
-  }
-
   private let sink: ByteSink
   private let names: FlowLogNames
   /// In nanoseconds.
   private let interval: UInt64
-  private var positions: [Key: Int] = [:]
-  private var records: [Record] = []
+  private var table = FlowLogTable(capacity: FlowLog.recordCapacity + 2)
   private var windowEnd: UInt64 = 0
 
   /// - Parameter interval: seconds that a record covers at most.
@@ -54,75 +33,15 @@ final class FlowLog {
   func add(
     _ facts: FlowFacts, _ outcome: Outcome, receiver: TableIndex, time: UInt64
   ) {
-    guard outcome.nic != .none, !Self.isService(facts, outcome) else { return }
-    if time >= windowEnd || records.count >= Self.recordCapacity {
+    if time >= windowEnd || table.records.count >= Self.recordCapacity {
       writeRecords()
       windowEnd = time + interval
     }
-    let isForwarded = outcome.verdict == .forward
-    guard outcome.direction == .local else {
-      count(
-        facts, nic: outcome.nic, isIngress: outcome.direction == .ingress,
-        isAccepted: isForwarded, outcome, time)
-      return
-    }
-    // A packet between two local NICs crosses both: what the receiver refused, the sender let out.
-    let refusedByReceiver = outcome.reason == .sgIngress || outcome.reason == .aclIngress
-    count(
-      facts, nic: outcome.nic, isIngress: false, isAccepted: isForwarded || refusedByReceiver,
-      isForwarded ? outcome : refusedByReceiver ? Self.passed(outcome) : outcome, time)
-    if receiver != .none && (isForwarded || refusedByReceiver) {
-      count(
-        facts, nic: receiver, isIngress: true, isAccepted: isForwarded,
-        isForwarded ? Self.passed(outcome) : outcome, time)
-    }
-  }
-
-  /// An outcome whose rule and reason belong to the other NIC.
-  private static func passed(_ outcome: Outcome) -> Outcome {
-    var outcome = outcome
-    outcome.rule = 0
-    outcome.reason = .none
-    return outcome
-  }
-
-  /// Services and link-local traffic are not logged: AWS leaves out DHCP, DNS, metadata and time.
-  private static func isService(_ facts: FlowFacts, _ outcome: Outcome) -> Bool {
-    switch outcome.verdict {
-    case .forward: return false
-    case .drop: break
-    default: return true
-    }
-    switch outcome.reason {
-    case .serviceARP, .serviceND, .serviceDHCP, .serviceDHCPServer, .limitLinkLocal: return true
-    default: return facts.tuple.destination.isLinkLocal
-    }
-  }
-
-  private func count(
-    _ facts: FlowFacts, nic: TableIndex, isIngress: Bool, isAccepted: Bool, _ outcome: Outcome,
-    _ time: UInt64
-  ) {
-    let key = Key(nic: nic, tuple: facts.tuple, isIngress: isIngress, isAccepted: isAccepted)
-    let position: Int
-    if let known = positions[key] {
-      position = known
-    } else {
-      position = records.count
-      positions[key] = position
-      records.append(
-        Record(key: key, start: time, end: time, rule: outcome.rule, reason: outcome.reason))
-    }
-    records[position].packets += 1
-    records[position].bytes += facts.bytes
-    records[position].end = time
-    records[position].tcpFlags |= facts.tcpFlags
+    table.add(facts, outcome, receiver: receiver, time: time) { _ in }
   }
 
   private func writeRecords() {
-    for record in records { sink.append(names.line(record)) }
-    records.removeAll(keepingCapacity: true)
-    positions.removeAll(keepingCapacity: true)
+    for record in table.takeAll() { sink.append(names.line(record)) }
   }
 
   /// Writes what is left, and reports the file's first failure.

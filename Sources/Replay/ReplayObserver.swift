@@ -1,4 +1,5 @@
 import Explanation
+import FlowLogs
 import Tables
 
 /// One packet of a replay and its judgement, for an observer.

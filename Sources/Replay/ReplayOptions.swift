@@ -1,3 +1,4 @@
+import FlowLogs
 import Tables
 import VPCModel
 import Wire

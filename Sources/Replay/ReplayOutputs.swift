@@ -1,6 +1,7 @@
 import CapturePort
 import Datapath
 import Explanation
+import FlowLogs
 import Tables
 import VPCModel
 import Wire
@@ -93,7 +94,11 @@ struct ReplayOutputs {
   mutating func remember(ignored record: borrowing CaptureRecord, _ link: LinkLayer?) {
     guard keepsFacts else { return }
     var facts: FlowFacts?
-    if let link { facts = FlowFacts(link, bytes: record.bytes, captured: record.capturedLength) }
+    if let link {
+      facts = FlowFacts(
+        etherType: link.etherType, record.bytes + link.network,
+        present: record.capturedLength - link.network)
+    }
     ignored.append(facts)
   }
 

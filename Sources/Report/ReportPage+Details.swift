@@ -1,3 +1,4 @@
+import FlowLogs
 import Replay
 import VPCModel
 import Wire

@@ -23,6 +23,7 @@ struct BenchCommand: ParsableCommand {
       acl              the verdict of a network ACL alone, 1,000 and 10,000 rules
       routes           longest prefix match alone, 1,000,000 IPv4 and 250,000 IPv6 routes
       workers          two live workers against one, with frames of flows that each owns, and of all
+      flow-log         what a flow log costs a live worker, and how many packets a second it counts
       latency          from ring to ring through a live worker at half its load
       push             a change of the rules under load: time to the first packet judged by it
       isolation        what a guest loses while another attacks the same workers
@@ -48,6 +49,7 @@ struct BenchCommand: ParsableCommand {
     case pipeline, decapsulation, mixed, nics, limiter, stages, floors, groups, acl, routes
     case newFlows = "new-flows"
     case newConnections = "new-connections"
+    case flowLog = "flow-log"
     case workers, latency, push, memory, isolation
   }
 
@@ -160,6 +162,11 @@ struct BenchCommand: ParsableCommand {
         for result in try benchmark.run(count: 2) { add(result) }
       }
     }
+    if chosen.contains(.flowLog) {
+      var benchmark = FlowLogBenchmark()
+      benchmark.runs = runs
+      for result in try benchmark.run() { add(result) }
+    }
     if chosen.contains(.latency) {
       var benchmark = LatencyBenchmark()
       benchmark.runs = runs
@@ -241,7 +248,7 @@ private struct EngineBenchmarks {
     case .newConnections: try newConnections()
     case .groups, .acl: try classifiers(name == .acl ? .acl : .groups)
     case .routes: try routes()
-    case .workers, .latency, .push, .memory, .isolation: break
+    case .workers, .flowLog, .latency, .push, .memory, .isolation: break
     }
   }
 

@@ -1,4 +1,5 @@
 import FlowLogAudit
+import FlowLogs
 import Replay
 import VPCModel
 
@@ -11,7 +12,7 @@ extension ReplayCommand {
     try expectNothingElse(captures)
     var format: FlowLogFormat?
     if let flowLogFormat {
-      do { format = try FlowLogFormat(flowLogFormat) } catch { throw CommandFailure(error) }
+      format = try parsed(flowLogFormat)
     }
     let findings = try findings(try ModelFiles.load(models), format)
     for fault in findings.faultTexts { ErrorReport.line("warning: \(fault)") }
@@ -47,6 +48,13 @@ extension ReplayCommand {
           .usage, what: "--compare-flow-log", why: why,
           advice: "name the fields of the records with --flow-log-format")
       }
+    }
+  }
+
+  /// The value of `--flow-log-format`.
+  func parsed(_ text: String) throws(CommandFailure) -> FlowLogFormat {
+    do { return try FlowLogFormat(text) } catch {
+      throw CommandFailure(.usage, what: "--flow-log-format", why: error.why)
     }
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowLogs
 import Glibc
 import Replay
 import Report
@@ -190,9 +191,7 @@ struct ReplayCommand: ParsableCommand {
     options.flowLogInterval = flowLogInterval
     options.report = report
     if let flowLogFormat {
-      do { options.flowLogFormat = try FlowLogFormat(flowLogFormat) } catch {
-        throw CommandFailure(error)
-      }
+      options.flowLogFormat = try parsed(flowLogFormat)
     }
     options.explain = try explainTargets(files)
     if options.standardOutputIsTaken && (json || !explain.isEmpty) {

@@ -1,3 +1,4 @@
+import FlowLogs
 import Foundation
 import HostPlan
 import Testing
@@ -35,6 +36,9 @@ import Wire
       rules: [vpc.yaml, /etc/apus/more.yaml]
       metrics: "[::1]:9101"
       runDirectory: /run/other
+      flowLog:
+        {directory: /var/log/flow, format: "${srcaddr} ${reject-reason}", interval: 60,
+        compress: false, records: 2048, fileMegabytes: 2, keepFiles: 3, keepMegabytes: 4}
       """)
     let vhost = VhostUserPlan(
       socket: "/r/a", listens: true, isBrokered: false, offersPackedRing: true,
@@ -55,7 +59,11 @@ import Wire
       try configuration
         == HostConfiguration(
           plan: plan, rules: ["vpc.yaml", "/etc/apus/more.yaml"],
-          metrics: LoopbackAddress("[::1]:9101"), runDirectory: "/run/other"))
+          metrics: LoopbackAddress("[::1]:9101"), runDirectory: "/run/other",
+          flowLog: FlowLogPlan(
+            directory: "/var/log/flow", format: try FlowLogFormat("${srcaddr} ${reject-reason}"),
+            interval: .oneMinute, isCompressed: false, records: 2_048, fileBytes: 2 << 20,
+            keptFiles: 3, keptBytes: 4 << 20)))
   }
 
   @Test func devicesThatWaitForGuests() throws {

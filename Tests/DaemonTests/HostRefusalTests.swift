@@ -53,6 +53,22 @@ import VPCModel
         "H:3:10: metrics: must be an address such as `127.0.0.1:9101`, not `localhost`"
       ]),
     Case(
+      name: "a flow log without directory", text: kernel("flowLog: {interval: 60}"),
+      errors: ["H:3:10: flowLog.directory: is missing"]),
+    Case(
+      name: "flow log",
+      text: kernel(
+        "flowLog: {directory: log, interval: 61, format: \"${bytes} x\", compress: 1, keepMegabytes: 3}"
+      ),
+      errors: [
+        "H:3:22: flowLog.directory: `log` must begin at the root, with `/`",
+        "H:3:37: flowLog.interval: must be 60 or 600 seconds, as on AWS",
+        "H:3:49: flowLog.format: 'x' is not of the form ${FIELD}",
+        "H:3:73: flowLog.compress: must be true or false, not the number 1",
+        "H:3:91: flowLog.keepMegabytes: is less than `fileMegabytes`, so that a file would not be "
+          + "kept",
+      ]),
+    Case(
       name: "run directory", text: kernel("runDirectory: run"),
       errors: ["H:3:15: runDirectory: `run` must begin at the root, with `/`"]),
     Case(

@@ -49,14 +49,15 @@ import Wire
     let plane: LiveDataPlane
     let traffic = QuietTraffic()
 
-    private init(workers: Int, nics: Int, rules: Int) throws {
+    private init(workers: Int, nics: Int, rules: Int, isLogged: Bool) throws {
       var plan = HostPlan(
         runtime: .kernel, workers: WorkerPlan(cores: [Int?](repeating: nil, count: workers)),
         guests: guests)
       plan.memory = MemoryPlan(flows: 1_024, networkInterfaces: nics, rules: rules, ports: 4)
       let compiled = try TableCompiler.compile(
         model(), CompileRequest(generation: 2, capacity: plan.memory.tableCapacity))
-      server = HostServer(plan: plan, ports: traffic.ports, compiled: compiled)
+      server = HostServer(
+        plan: plan, ports: traffic.ports, compiled: compiled, isLogged: isLogged)
       try server.start(neighbors: .none)
       plane = LiveDataPlane(server)
       server.begin(discardsWaiting: false)
@@ -65,9 +66,10 @@ import Wire
     /// Runs a host while the body does something with it. Nothing here waits by blocking a thread
     /// of the concurrency pool, which has as many as the machine has processors.
     static func with(
-      workers: Int = 1, nics: Int = 4, rules: Int = 100, _ body: (Running) async throws -> Void
+      workers: Int = 1, nics: Int = 4, rules: Int = 100, isLogged: Bool = false,
+      _ body: (Running) async throws -> Void
     ) async throws {
-      let host = try Running(workers: workers, nics: nics, rules: rules)
+      let host = try Running(workers: workers, nics: nics, rules: rules, isLogged: isLogged)
       let result: Result<Void, any Error>
       do {
         result = .success(try await body(host))

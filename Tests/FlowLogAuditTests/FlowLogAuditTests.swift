@@ -1,3 +1,4 @@
+import FlowLogs
 import Testing
 import VPCModel
 import Wire

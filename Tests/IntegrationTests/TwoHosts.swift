@@ -31,6 +31,10 @@ final class TwoHosts {
   private let port: Port
   private let workers: Int
   private let isControlled: Bool
+  /// Fields of the host files' `flowLog` beside its directory; nil for none.
+  private let flowLog: String?
+  /// More rules of the guests' security group.
+  private let ingress: String
   private var daemons: [Int: Process] = [:]
 
   /// - Parameters:
@@ -38,15 +42,19 @@ final class TwoHosts {
   ///   - isIPv6: of the underlay.
   ///   - workers: of each daemon, and queues of the underlay's devices.
   ///   - isControlled: the daemons serve the control API.
+  ///   - flowLog: fields of a flow log, each with a comma before it; nil for none.
+  ///   - ingress: rules that the guests' security group has as well.
   init(
     _ encapsulation: String = "geneve", isIPv6: Bool = false, port: Port = .interface,
-    workers: Int = 1, isControlled: Bool = false
+    workers: Int = 1, isControlled: Bool = false, flowLog: String? = nil, ingress: [String] = []
   ) throws {
     self.encapsulation = encapsulation
     self.isIPv6 = isIPv6
     self.port = port
     self.workers = workers
     self.isControlled = isControlled
+    self.flowLog = flowLog
+    self.ingress = ingress.map { "\n      - \($0)" }.joined()
     // Short, because the names of interfaces may have 15 bytes.
     prefix = "at\(getpid() % 10_000)\(UInt8.random(in: 16...255))"
     folder = FileManager.default.temporaryDirectory.appending(path: "\(prefix)-two-hosts")
@@ -106,7 +114,7 @@ final class TwoHosts {
           ingress:
             - {protocol: icmp, from: 0.0.0.0/0}
             - {protocol: icmpv6, from: "::/0"}
-            - {protocol: udp, ports: 7000-7999, from: [0.0.0.0/0, "::/0"]}
+            - {protocol: udp, ports: 7000-7999, from: [0.0.0.0/0, "::/0"]}\(ingress)
       networkInterfaces:
         - id: eni-\(number)
           subnet: s
@@ -131,8 +139,15 @@ final class TwoHosts {
       runDirectory: \(file("run\(number)").path)
       control: {stateDirectory: \(file("state\(number)").path)}
       """
+    var flows = ""
+    if let flowLog {
+      try FileManager.default.createDirectory(
+        at: flowLogs(number), withIntermediateDirectories: true,
+        attributes: [.posixPermissions: 0o750])
+      flows = "\nflowLog: {directory: \(flowLogs(number).path)\(flowLog)}"
+    }
     try model.write(to: file("vpc\(number).yaml"), atomically: true, encoding: .utf8)
-    try (hostFile + (isControlled ? control : "")).write(
+    try (hostFile + flows + (isControlled ? control : "")).write(
       to: file("host\(number).yaml"), atomically: true, encoding: .utf8)
   }
 
@@ -145,7 +160,9 @@ final class TwoHosts {
       """)
   }
 
-  private func file(_ name: String) -> URL { folder.appending(path: name) }
+  func file(_ name: String) -> URL { folder.appending(path: name) }
+  /// Where a host's flow logs are.
+  func flowLogs(_ number: Int) -> URL { file("flow\(number)") }
 
   // MARK: Daemons
 

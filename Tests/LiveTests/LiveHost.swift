@@ -27,7 +27,10 @@ final class LiveHost {
   let wires: Wires
   private var descriptors: [Int32] = []
 
-  init(_ model: VPCModel = model(), workers: Int = 1, resolved: Bool = true) throws {
+  /// - Parameter notedPackets: that a flow log may be behind; 0 for none.
+  init(
+    _ model: VPCModel = model(), workers: Int = 1, resolved: Bool = true, notedPackets: Int = 0
+  ) throws {
     compiled = try TableCompiler.compile(
       model,
       CompileRequest(
@@ -35,7 +38,7 @@ final class LiveHost {
     wires = Wires(workers: workers, ports: Self.portCount)
     shared = WorkerShared(
       workers: workers, portCount: Self.portCount, nicCapacity: Self.nicCapacity,
-      clock: PollClock.calibrated(microseconds: 2_000))
+      notedPackets: notedPackets, clock: PollClock.calibrated(microseconds: 2_000))
     for _ in 0..<workers { descriptors.append(Sleepers.makeDescriptor()) }
     #expect(publish(resolved: resolved))
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowLogs
 import Glibc
 import Replay
 import Testing

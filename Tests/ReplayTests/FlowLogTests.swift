@@ -1,6 +1,7 @@
 import CapturePort
 import Datapath
 import Explanation
+import FlowLogs
 import Glibc
 import Tables
 import Testing
@@ -206,6 +207,6 @@ import Wire
 
   @Test(arguments: ["", "version", "${nonsense}", "${version},${action}"])
   func formatsThatAreRefused(_ text: String) {
-    #expect(throws: ReplayError.self) { try FlowLogFormat(text) }
+    #expect(throws: FlowLogFormatError.self) { try FlowLogFormat(text) }
   }
 }

@@ -1,5 +1,6 @@
 import Datapath
 import Explanation
+import FlowLogs
 import Replay
 import Tables
 import Testing

@@ -1,6 +1,7 @@
 import Crypto
 import Datapath
 import Explanation
+import FlowLogs
 import Glibc
 import Replay
 import Testing

@@ -9,7 +9,7 @@ import Wire
 
   /// Files that name reasons which others gave.
   private static let readers = [
-    "Sources/Wire/DropReason.swift", "Sources/Replay/FlowLog.swift",
+    "Sources/Wire/DropReason.swift", "Sources/FlowLogs/FlowLogTable.swift",
     "Sources/Reachability/Probe/Change.swift", "Sources/Reachability/Probe/InterfaceProbe.swift",
     "Sources/Reachability/Probe/Remedy+Routes.swift", "Sources/Daemon/Shadow/ShadowEngine.swift",
     "Sources/Daemon/Shadow/ShadowJudge.swift",

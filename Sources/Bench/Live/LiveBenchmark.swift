@@ -16,14 +16,18 @@ final class LiveBenchmark: @unchecked Sendable {
   let workers: Int
 
   /// Port 0 is the uplink, and every interface of the model has a port of its own, in its order.
-  init(workers: Int, model: VPCModel = BenchmarkModel.make()) throws(TableCompilerError) {
+  ///
+  /// - Parameter notedPackets: that a flow log may be behind; 0 for none.
+  init(
+    workers: Int, model: VPCModel = BenchmarkModel.make(), notedPackets: Int = 0
+  ) throws(TableCompilerError) {
     let portCount = model.networkInterfaces.count + 1
     self.workers = workers
     compiled = try TableCompiler.compile(model)
     allowances = SharedAllowances(nicCapacity: compiled.tables.nics.count)
     shared = WorkerShared(
       workers: workers, portCount: portCount, nicCapacity: compiled.tables.nics.count,
-      isBusyPolling: true)
+      isBusyPolling: true, notedPackets: notedPackets)
     shared.prefault()
     let tables = LiveTables(
       rules: compiled.tables, portCount: portCount, uplinkMAC: MACAddress(0x02AA_0000_0001))

@@ -68,8 +68,12 @@ public struct WorkersBenchmark {
   private static func median(_ samples: [Double]) -> Double { samples.sorted()[samples.count / 2] }
 
   /// Starts workers that wait for their turn.
-  private func start(workers: Int) throws(TableCompilerError) -> WorkersSetup {
-    let bench = try LiveBenchmark(workers: workers)
+  ///
+  /// - Parameter notedPackets: that a flow log may be behind; 0 for none.
+  func start(
+    workers: Int, notedPackets: Int = 0
+  ) throws(TableCompilerError) -> WorkersSetup {
+    let bench = try LiveBenchmark(workers: workers, notedPackets: notedPackets)
     let owners = owners(bench)
     let memories = (0..<workers).map { _ in GeneratorMemory() }
     let flows = flows
@@ -111,7 +115,7 @@ public struct WorkersBenchmark {
 }
 
 /// Workers on a processor each, which make and judge frames only when it is their turn.
-private struct WorkersSetup {
+struct WorkersSetup {
   let bench: LiveBenchmark
   let memories: [GeneratorMemory]
   let threads: [pthread_t]

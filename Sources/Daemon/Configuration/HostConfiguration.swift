@@ -15,13 +15,15 @@ public struct HostConfiguration: Sendable, Equatable {
   public var isConfined: Bool
   /// Where the control API is served; nil for nowhere.
   public var control: ControlPlan?
+  /// Where flow logs are written; nil for nowhere.
+  public var flowLog: FlowLogPlan?
   /// What is allowed but probably not meant, each with its place.
   public var warnings: [String]
 
   public init(
     plan: HostPlan, rules: [String] = [], metrics: LoopbackAddress? = nil,
     runDirectory: String? = nil, isConfined: Bool = true, control: ControlPlan? = nil,
-    warnings: [String] = []
+    flowLog: FlowLogPlan? = nil, warnings: [String] = []
   ) {
     self.plan = plan
     self.rules = rules
@@ -29,6 +31,7 @@ public struct HostConfiguration: Sendable, Equatable {
     self.runDirectory = runDirectory
     self.isConfined = isConfined
     self.control = control
+    self.flowLog = flowLog
     self.warnings = warnings
   }
 }

@@ -6,7 +6,7 @@ extension ObjectFields {
     name: "", required: ["runtime"],
     optional: [
       "version", "guests", "devices", "workers", "uplink", "memory", "rules", "metrics",
-      "runDirectory", "confine", "control",
+      "runDirectory", "confine", "control", "flowLog",
     ])
   static let workers = ObjectFields(
     name: "workers", required: [], optional: ["cores", "count", "poll"])

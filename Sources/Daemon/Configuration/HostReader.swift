@@ -52,6 +52,7 @@ struct HostReader: GuestReading {
     let metrics = readMetrics(fields["metrics"])
     let runDirectory = absolutePath(fields["runDirectory"], maximum: 80)
     let control = readControl(fields["control"], runDirectory: runDirectory)
+    let flowLog = readFlowLog(fields["flowLog"])
     let confine = boolean(fields["confine"]) ?? true
     if fields["control"] == nil {
       requireGuests(fields["guests"], in: root)
@@ -65,7 +66,7 @@ struct HostReader: GuestReading {
         runtime: runtime, workers: workers, uplink: uplink, guests: guests, devices: devices,
         memory: memory),
       rules: rules, metrics: metrics, runDirectory: runDirectory, isConfined: confine,
-      control: control, warnings: warnings)
+      control: control, flowLog: flowLog, warnings: warnings)
   }
 
   // MARK: Guests

@@ -12,6 +12,7 @@ extension HostSample {
     writeInterfaces(to: &text)
     writeDrops(to: &text)
     writeWorkers(to: &text)
+    if let flowLog { flowLog.write(to: &text) }
     return text.finished()
   }
 

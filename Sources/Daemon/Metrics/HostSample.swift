@@ -28,6 +28,8 @@ struct HostSample: Sendable {
   var interfaces: [Interface]
   /// Of each worker, by `LiveCounter`.
   var workers: [[UInt64]]
+  /// nil without a flow log.
+  var flowLog: FlowLogCounters.Values? = nil
 
   /// All drops of network interfaces and ports.
   var drops: UInt64 {
@@ -50,6 +52,7 @@ struct HostSampler: Sendable {
   let ports: PortHandle
   let shared: WorkerShared
   let hits: RuleHits
+  let flowLog: FlowLogCounters?
   let start: UInt64
 
   init(_ host: HostServer) {
@@ -57,6 +60,7 @@ struct HostSampler: Sendable {
     hasUplink = host.plan.uplink != nil
     inUse = host.inUse
     hits = host.hits
+    flowLog = host.flowLog
     ports = host.ports
     shared = host.shared
     start = MonotonicClock.now()
@@ -84,7 +88,7 @@ struct HostSampler: Sendable {
       },
       workers: (0..<shared.workers).map { worker in
         LiveCounter.allCases.map { shared.counters.count(worker: worker, $0) }
-      })
+      }, flowLog: flowLog?.current)
   }
 
   private static func nonzero(

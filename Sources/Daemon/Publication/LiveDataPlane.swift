@@ -53,6 +53,7 @@ final class LiveDataPlane: DataPlane {
     allowances?.fill(for: compiled.tables)
     var publication = publication(compiled, change)
     if !compiled.hasInterfacesAndMappings(of: previous) { publication.desk = ServiceDesk(compiled) }
+    inUse.announce(compiled)
     guard await queue.publish(publication) else {
       guests.lose(change.opened)
       throw .workersDoNotPass(seconds: HostServer.publicationPatience)

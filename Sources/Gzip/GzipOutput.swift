@@ -1,4 +1,4 @@
-import CCapture
+import CDeflate
 
 /// Compresses what is written as one gzip member (RFC 1952).
 package final class GzipOutput {
@@ -29,7 +29,7 @@ package final class GzipOutput {
     var isDone = rest.isEmpty && !isLast
     while !isDone, let base = room.baseAddress {
       let result = apus_deflater_run(
-        deflater, rest.baseAddress ?? apus_no_bytes(), rest.count, isLast ? 1 : 0, base,
+        deflater, rest.baseAddress ?? UnsafeRawPointer(base), rest.count, isLast ? 1 : 0, base,
         room.count)
       rest = UnsafeRawBufferPointer(rebasing: rest[result.consumed...])
       if result.produced > 0 { write(UnsafeRawBufferPointer(rebasing: room[..<result.produced])) }

@@ -53,6 +53,11 @@ public enum FlowLogField: String, CaseIterable, Sendable {
   }
 }
 
+/// Why a text is no format of records.
+public struct FlowLogFormatError: Error, Equatable, Sendable {
+  public var why: String
+}
+
 /// The fields of a flow log's records, in order.
 public struct FlowLogFormat: Sendable, Equatable {
   public let fields: [FlowLogField]
@@ -64,23 +69,21 @@ public struct FlowLogFormat: Sendable, Equatable {
 
   /// Parses AWS's notation, `${version} ${interface-id} ...`.
   ///
-  /// - Throws: `ReplayError.usage` for anything that is not `${FIELD}`, or an unknown field.
-  public init(_ text: String) throws(ReplayError) {
+  /// - Throws: for anything that is not `${FIELD}`, or an unknown field.
+  public init(_ text: String) throws(FlowLogFormatError) {
     var fields: [FlowLogField] = []
     for word in text.split(separator: " ") {
       guard word.hasPrefix("${"), word.hasSuffix("}"), word.utf8.count > 3 else {
-        throw .usage(
-          what: "--flow-log-format", why: "'\(word)' is not of the form ${FIELD}")
+        throw FlowLogFormatError(why: "'\(word)' is not of the form ${FIELD}")
       }
       let name = String(word.dropFirst(2).dropLast())
       guard let field = FlowLogField(rawValue: name) else {
         let known = FlowLogField.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .usage(
-          what: "--flow-log-format", why: "there is no field '\(name)'; the fields are \(known)")
+        throw FlowLogFormatError(why: "there is no field '\(name)'; the fields are \(known)")
       }
       fields.append(field)
     }
-    if fields.isEmpty { throw .usage(what: "--flow-log-format", why: "it names no field") }
+    if fields.isEmpty { throw FlowLogFormatError(why: "it names no field") }
     self.fields = fields
   }
 
@@ -90,8 +93,8 @@ public struct FlowLogFormat: Sendable, Equatable {
   }
 
   /// The first line of the file: the names of the fields.
-  var header: String { fields.map(\.rawValue).joined(separator: " ") }
+  public var header: String { fields.map(\.rawValue).joined(separator: " ") }
 
   /// The highest AWS version among the fields, at least 2.
-  var version: Int { max(2, fields.map(\.version).max() ?? 2) }
+  public var version: Int { max(2, fields.map(\.version).max() ?? 2) }
 }
