@@ -461,9 +461,9 @@ let package = Package(
     .target(
       name: "InputFuzzing",
       dependencies: [
-        "AWSImport", "FlowLogAudit", "FuzzSupport", "CapturePort", "CFileDescriptors",
-        "CMemoryFile", "CXDP", "Datapath", "KernelPort", "Live", "Replay", "VhostBroker",
-        "VPCModel",
+        "AWSImport", "FlowLogAudit", "FlowLogs", "FuzzSupport", "CapturePort",
+        "CFileDescriptors", "CMemoryFile", "CXDP", "Datapath", "KernelPort", "Live",
+        "VhostBroker", "VPCModel",
       ], path: "Tests/InputFuzzing", swiftSettings: slowPath),
     .target(
       name: "ControlFuzzing",

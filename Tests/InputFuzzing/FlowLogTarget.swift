@@ -1,7 +1,7 @@
 import FlowLogAudit
+import FlowLogs
 import Foundation
 import FuzzSupport
-import Replay
 import VPCModel
 
 extension FuzzTarget {
