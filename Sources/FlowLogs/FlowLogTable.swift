@@ -11,6 +11,19 @@ package struct FlowLogKey: Hashable, BitwiseCopyable {
   package var isAccepted: Bool
   /// Number that the log's owner gives to the rules that `nic` and the record's rule are of.
   package var generation: UInt8 = 0
+
+  /// A few words in place of many small fields; keyed, as guests choose what is hashed.
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(tuple.source.high)
+    hasher.combine(tuple.source.low)
+    hasher.combine(tuple.destination.high)
+    hasher.combine(tuple.destination.low)
+    let ports = UInt64(tuple.sourcePort) << 16 | UInt64(tuple.destinationPort)
+    let marks = UInt64(isIngress ? 2 : 0) | UInt64(isAccepted ? 1 : 0)
+    hasher.combine(
+      UInt64(nic) << 32 ^ ports ^ UInt64(tuple.protocolNumber) << 40 ^ UInt64(generation) << 48
+        ^ marks << 56)
+  }
 }
 
 /// What was counted of a flow at one network interface, one way, accepted or rejected.

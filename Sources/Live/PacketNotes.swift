@@ -67,6 +67,7 @@ public struct PacketNotes: @unchecked Sendable {
   ///
   /// - Parameter body: gets the note and the bytes of the frame, which stay for as long.
   /// - Returns: nil when there is none.
+  @inlinable
   public func take<Result>(
     _ body: (PacketNote, UnsafeRawBufferPointer) -> Result
   ) -> Result? {

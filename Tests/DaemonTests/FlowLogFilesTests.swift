@@ -91,6 +91,11 @@ import Testing
         "2 - eni-b - - - - - - - \(start) \(start + 60) - NODATA - -",
       ])
     #expect(try desk.lines(Self.name(1, 0, suffix)).count == 3)
+    let magic = try FileHandle(
+      forReadingFrom: URL(filePath: desk.path + "/" + Self.name(1, 0, suffix))
+    )
+    .read(upToCount: 2)
+    #expect((magic == Data([0x1F, 0x8B])) == isCompressed)
     var status = stat()
     #expect(stat(desk.path + "/" + Self.name(0, 0, suffix), &status) == 0)
     #expect(status.st_mode & 0o7777 == 0o640)
@@ -215,35 +220,44 @@ import Testing
 
   private static let canMount = geteuid() == 0 && run("unshare", "--mount", "true") == 0
 
+  /// Leaves no room: for bytes, or for names.
+  private static func fill(_ ballast: String) throws {
+    let bytes = [UInt8](repeating: 1, count: 4_096)
+    for number in 0..<20 {
+      let file = open("\(ballast)\(number)", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+      if file < 0 { return }
+      var room = 100
+      while room > 0, write(file, bytes, bytes.count) > 0 { room -= 1 }
+      close(file)
+    }
+  }
+
   @Test(
     .enabled(if: canMount, "a file system of its own needs the right to mount"),
-    arguments: [false, true])
-  func aFullDiskIsToldWhenThereIsRoom(isCompressed: Bool) throws {
+    arguments: [(false, "size=64k"), (true, "size=64k"), (false, "nr_inodes=9")])
+  func aFullDiskIsToldWhenThereIsRoom(isCompressed: Bool, limit: String) throws {
     let mount = NSTemporaryDirectory() + "flow-disk-\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: mount) }
-    try #require(Self.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=750", "tmpfs", mount) == 0)
+    try #require(Self.run("mount", "-t", "tmpfs", "-o", "\(limit),mode=750", "tmpfs", mount) == 0)
     defer { _ = Self.run("umount", "-l", mount) }
     let desk = try Desk(mount) { $0.isCompressed = isCompressed }
     let files = try desk.files()
     files.write(try Self.batch(0))
     let ballast = mount + "/ballast"
-    // Not even the ballast fits.
-    try? Data(count: 100_000).write(to: URL(filePath: ballast))
-    let file = open(ballast, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    let bytes = [UInt8](repeating: 1, count: 4_096)
-    while write(file, bytes, bytes.count) > 0 {}
-    close(file)
+    try Self.fill(ballast)
     for minute in 1..<3 as Range<UInt64> {
       files.open(start: Aggregator.start + minute * Self.minute)
       files.write(try Self.batch(minute, flows: 500))
     }
     let suffix = isCompressed ? ".log.gz" : ".log"
-    #expect(desk.names == ["ballast", Self.name(0, 0, suffix)])
+    #expect(desk.names.filter { !$0.hasPrefix("ballast") } == [Self.name(0, 0, suffix)])
     var counts = desk.counters.current
     #expect(counts.skippedRecords == 1_000 && counts.failures >= 2 && counts.files == 1)
     #expect(counts.lastFailure == Aggregator.start / Self.second + 500)
-    #expect(unlink(ballast) == 0)
+    for name in desk.names where name.hasPrefix("ballast") {
+      #expect(unlink(mount + "/" + name) == 0)
+    }
     files.write(try Self.batch(3))
     let start = Aggregator.start / Self.second
     let lines = try desk.lines(Self.name(3, 0, suffix))

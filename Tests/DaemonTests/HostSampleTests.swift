@@ -45,6 +45,24 @@ import Wire
     #expect(parsed.families["apus_port_bytes"]?.unit == "bytes")
   }
 
+  @Test func aFlowLogIsWrittenAsOpenMetrics() throws {
+    #expect(!sample().openMetrics.contains("flow_log"))
+    var logged = sample()
+    logged.flowLog = FlowLogCounters.Values(
+      records: 1, skippedPackets: 2, skippedRecords: 3, files: 4, bytes: 5, removedFiles: 6,
+      failures: 7, lastFailure: 1_795_228_020, openRecords: 8)
+    let parsed = try OpenMetricsParser(logged.openMetrics)
+    let counters = [
+      "records", "skipped_packets", "skipped_records", "files", "bytes", "removed_files",
+      "failures",
+    ]
+    for (index, name) in counters.enumerated() {
+      #expect(parsed.value("apus_flow_log_\(name)_total") == Double(index + 1), "\(name)")
+    }
+    #expect(parsed.value("apus_flow_log_open_records") == 8)
+    #expect(parsed.value("apus_flow_log_last_failure_seconds") == 1_795_228_020)
+  }
+
   @Test func statusLineTellsRates() {
     let text = StatusLine.text(
       sample(2_400_005, seconds: 3), since: sample(seconds: 1), guests: 1)

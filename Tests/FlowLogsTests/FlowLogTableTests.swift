@@ -47,6 +47,8 @@ import Wire
     table.add(facts, Self.outcome(nic: 0), receiver: .none, time: 7) { _ in refused += 1 }
     #expect(table.records[999].packets == 2 && refused == 999_000)
     #expect(table.takeAll().count == 1_000 && table.records.isEmpty)
+    // What an open record takes: itself, twice while the list grows, and its place in an index.
+    #expect(MemoryLayout<FlowLogRecord>.stride <= 128 && MemoryLayout<FlowLogKey>.stride <= 72)
   }
 
   /// One guest that scans leaves others room: it gets no more than it leaves free.

@@ -204,6 +204,38 @@ struct FlowLogTests {
     }
   }
 
+  /// One takes over from another under traffic: what reached the guest is in one file or the other.
+  @Test func aSuccessorCountsNothingTwice() throws {
+    let hosts = try TwoHosts(isControlled: true, flowLog: Self.format)
+    try Self.sniffer.write(to: hosts.file("sniff.py"), atomically: true, encoding: .utf8)
+    for number in 1...2 { try hosts.start(number) }
+    try TwoHosts.eventually("guest 1 reaches guest 2") {
+      (try? hosts.inGuest(1, "ping -c 1 -W 1 10.0.0.12")) != nil
+    }
+    let out = hosts.file("sniffed2").path
+    let sniffer = try Self.start(hosts, 2, "exec python3 \(hosts.file("sniff.py").path) \(out)")
+    try TwoHosts.eventually("guest 2 counts") {
+      FileManager.default.fileExists(atPath: out + ".ready")
+    }
+    let ping = try Self.start(hosts, 1, "exec ping -q -s 200 -c 400 -i 0.01 10.0.0.12 >&2")
+    usleep(1_000_000)
+    try hosts.start(2, takesOver: true)
+    ping.waitUntilExit()
+    try hosts.inGuest(1, "ping -c 3 -i 0.2 -s 200 -W 2 10.0.0.12")
+    for number in 1...2 { #expect(try hosts.stop(number) == 0) }
+    try Data().write(to: URL(filePath: out + ".end"))
+    sniffer.waitUntilExit()
+    let key = "ingress 10.0.0.11 10.0.0.12 0 0 1"
+    let delivered = try #require(try Self.counted(hosts, 2)[key])
+    let records = try Self.records(hosts, 2)
+    let logged = try #require(Self.sums(records, of: "eni-2")[key + " ACCEPT -"])
+    // And the ones before, of 84 bytes each.
+    let earlier = (logged[1] - 228 * logged[0]) / (84 - 228)
+    #expect(logged[0] - earlier == delivered[0] && delivered[0] > 300, "\(logged), \(delivered)")
+    #expect(try Self.files(hosts, 2).count >= 2)
+    #expect(!records.contains { $0[12] == "SKIPDATA" })
+  }
+
   /// What was open when the daemon was killed is told as missing.
   @Test func aCrashIsTold() throws {
     let hosts = try TwoHosts(flowLog: Self.format)

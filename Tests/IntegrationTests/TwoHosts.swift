@@ -167,7 +167,10 @@ final class TwoHosts {
   // MARK: Daemons
 
   /// Starts a host's daemon and waits until it serves.
-  func start(_ number: Int) throws {
+  ///
+  /// - Parameter takesOver: from the one that runs, which has ended then. Needs `isControlled`.
+  func start(_ number: Int, takesOver: Bool = false) throws {
+    let before = takesOver ? daemons[number] : nil
     let log = file("log\(number)")
     FileManager.default.createFile(atPath: log.path, contents: nil)
     let output = try FileHandle(forWritingTo: log)
@@ -179,6 +182,7 @@ final class TwoHosts {
       "--kill-after=10", "180", "ip", "netns", "exec", host(number), executable, "run", "--config",
       file("host\(number).yaml").path,
     ]
+    if takesOver { process.arguments?.append("--takeover") }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = output
@@ -187,6 +191,9 @@ final class TwoHosts {
     try Self.eventually("host \(number) serves: \(log.path)") {
       if !process.isRunning { throw Failure(description: try self.log(number)) }
       return try self.log(number).contains("serving 1 guest")
+    }
+    if let before {
+      try Self.eventually("the one before ends") { !before.isRunning }
     }
     if port == .tap {
       try Self.shell("ip -n \(host(number)) link set vm\(number) netns \(guest(number))")

@@ -68,9 +68,11 @@ final class FlowLogReader {
   func advance() -> Int {
     learn()
     // Asked before the rings: what came until then is in them.
-    let now = shared.clock.now() &+ offset
+    let began = shared.clock.now()
     let count = drain()
     look(max(lookedAt, shared.clock.now() &+ offset))
+    // An interval that ended meanwhile may have changed the time of day.
+    let now = began &+ offset
     if now >= aggregator.end && count < Self.most { roll(now) }
     aggregator.capacity = max(0, capacity - mail.records)
     report()
@@ -128,9 +130,9 @@ final class FlowLogReader {
 
   private func add(_ note: PacketNote, _ frame: UnsafeRawBufferPointer) {
     guard let base = frame.baseAddress else { return }
-    let time = note.time &+ offset
     // The clock is asked only now and then.
-    if time >= aggregator.end { roll(time) }
+    if note.time &+ offset >= aggregator.end { roll(note.time &+ offset) }
+    let time = note.time &+ offset
     let read =
       note.isOuter
       ? FlowFacts(tunnelled: base, length: frame.count)

@@ -30,7 +30,8 @@ final class FlowLogger {
   }
 
   private let work: Work
-  private let threads: [DaemonThread]
+  private let reader: DaemonThread
+  private let writer: DaemonThread
   private let logger: Logger
 
   /// Starts both threads, before the workers judge anything.
@@ -51,10 +52,13 @@ final class FlowLogger {
     files.begin(interfaces: host.inUse.current.model.networkInterfaces.map(\.id))
     let work = Work(reader, files, mail)
     self.work = work
-    threads = [
-      try DaemonThread.start(name: "apus-flow-log") { Self.read(work) },
-      try DaemonThread.start(name: "apus-flow-files") { Self.write(work) },
-    ]
+    writer = try DaemonThread.start(name: "apus-flow-files") { Self.write(work) }
+    do throws(DaemonFailure) {
+      self.reader = try DaemonThread.start(name: "apus-flow-log") { Self.read(work) }
+    } catch {
+      mail.close()
+      throw error
+    }
     logger.info(
       "flow log",
       metadata: [
@@ -98,9 +102,9 @@ final class FlowLogger {
   /// - Returns: false when the rings are still read; then nothing that workers share may be freed.
   func end() -> Bool {
     work.isEnding.store(true, ordering: .releasing)
-    if !DaemonThread.wait(threads, seconds: Self.patience, while: { $0 != .ended }) {
+    if !DaemonThread.wait([reader, writer], seconds: Self.patience, while: { $0 != .ended }) {
       logger.error("the flow log's last file is not written in time; its records are lost")
     }
-    return threads.first?.state == .ended
+    return reader.state == .ended
   }
 }
