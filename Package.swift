@@ -402,7 +402,7 @@ let package = Package(
       ], path: "Tests/DPDKPortProbe", swiftSettings: slowPath),
     .testTarget(
       name: "DPDKPortTests",
-      dependencies: ["DPDKPort", "HostPlan", "Live", "Datapath", "DPDKPortProbe"]),
+      dependencies: ["CDPDK", "DPDKPort", "HostPlan", "Live", "Datapath", "DPDKPortProbe"]),
     .testTarget(
       name: "DaemonTests",
       dependencies: [

@@ -1,7 +1,7 @@
 // What guests' hypervisors can do to who shares memory and events with them, and may not: end the
 // process, or hold up one of its threads.
 #define _GNU_SOURCE
-#include "guard.h"
+#include "apus_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +26,11 @@ static struct sigaction earlier;
 
 /// What is read to have events signalled (below): /dev/null, open as long as the process lives.
 static int nothing = -1;
+
+/// Ends what a thread has for signals of the kernel (below) when the thread ends.
+static pthread_key_t at_end;
+static bool has_end;
+static void end_operations(void *context);
 
 /// Reads a hexadecimal number, up to `stop`; false where there is none.
 static bool read_hex(const char **text, char stop, uintptr_t *number) {
@@ -93,6 +98,7 @@ static void install(void) {
   sigemptyset(&action.sa_mask);
   sigaction(SIGBUS, &action, &earlier);
   nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  has_end = pthread_key_create(&at_end, end_operations) == 0;
 }
 
 void apus_guard_memory(void) {
@@ -115,10 +121,20 @@ static _Thread_local struct {
   enum { UNKNOWN, READY, MISSING } state;
 } operations;
 
+// The kernel keeps it when the thread ends, and has few for all processes (fs.aio-max-nr).
+static void end_operations(void *context) {
+  syscall(SYS_io_destroy, (aio_context_t)context);
+  operations.state = MISSING;
+}
+
 static bool are_ready(void) {
   if (operations.state == UNKNOWN) {
-    bool is_made =
-        nothing >= 0 && syscall(SYS_io_setup, 2 * OPERATIONS, &operations.context) == 0;
+    bool is_made = nothing >= 0 && has_end &&
+                   syscall(SYS_io_setup, 2 * OPERATIONS, &operations.context) == 0;
+    if (is_made && pthread_setspecific(at_end, (void *)operations.context) != 0) {
+      end_operations((void *)operations.context);
+      is_made = false;
+    }
     operations.state = is_made ? READY : MISSING;
   }
   return operations.state == READY;

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "guard.h"
+#include "apus_guard.h"
 #include "mbuf.h"
 
 #define DEVICES 1024 /* RTE_MAX_VHOST_DEVICE: vid is less */

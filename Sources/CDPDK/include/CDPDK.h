@@ -7,4 +7,5 @@
 #include "apus_eal.h"
 #include "apus_ethdev.h"
 #include "apus_frame.h"
+#include "apus_guard.h"
 #include "apus_vhost.h"
