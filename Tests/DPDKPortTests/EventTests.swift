@@ -20,7 +20,7 @@ import Testing
   /// of memory with them, so that a host on which guests came and went had none left after hours.
   @Test func threadsThatEndLeaveNoOperationsBehind() throws {
     apus_guard_memory()
-    let event = eventfd(0, Int32(EFD_NONBLOCK))
+    let event = eventfd(0, O_NONBLOCK)
     try #require(event >= 0)
     defer { close(event) }
     let before = try Self.contexts()
