@@ -5,9 +5,15 @@ import Testing
 /// Signals to guests: `eventfd_write` as rte_vhost finds it, with the kernel's own signals.
 @Suite(.serialized) struct EventTests {
   /// Contexts of asynchronous operations that the process has.
+  ///
+  /// The file says that it has no bytes, which is believed by those who read it whole.
   private static func contexts() throws -> Int {
-    try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
-      .split(separator: "\n").count { $0.contains("[aio]") }
+    let file = try #require(FileHandle(forReadingAtPath: "/proc/self/maps"))
+    var text: [UInt8] = []
+    while let part = try file.read(upToCount: 1 << 16), !part.isEmpty { text += part }
+    let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+    #expect(lines.count > 10)
+    return lines.count { $0.contains("[aio]") }
   }
 
   /// What a thread found, once it has ended.
