@@ -10,7 +10,8 @@ OUT = ("sent", "dropped", "ignored", "punted", "handed_over")
 OVERLOAD = ("port.full", "worker.full", "slowpath.full")
 # What may be more at the end of a round than before, in caches of allocators and of the database.
 ROOM = {"resident KiB": 4096, "broker's resident KiB": 1024, "huge pages": 0, "descriptors": 0,
-        "broker's descriptors": 0, "threads": 4, "buffers in use": 0}
+        "broker's descriptors": 0, "threads": 4,
+        "contexts of the kernel": 2, "buffers in use": 0}
 # The first rounds take what every kind of session takes once. Until the later number the daemon also
 # fills what it keeps in a fixed number, such as tables of earlier generations, and has that more memory.
 FIRST_ROUNDS, FULL_ROUNDS = 3, 20

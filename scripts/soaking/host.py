@@ -274,6 +274,10 @@ class Host:
             with open(f"/proc/{number}/status") as file:
                 return int(re.search(rf"{name}:\s+(\d+)", file.read())[1])
 
+        def contexts(number):
+            with open(f"/proc/{number}/maps") as file:
+                return sum("[aio]" in line for line in file)
+
         return {
             "resident KiB": status(process, "VmRSS"),
             "broker's resident KiB": status(broker, "VmRSS"),
@@ -281,6 +285,7 @@ class Host:
             "descriptors": len(os.listdir(f"/proc/{process}/fd")),
             "broker's descriptors": len(os.listdir(f"/proc/{broker}/fd")),
             "threads": len(os.listdir(f"/proc/{process}/task")),
+            "contexts of the kernel": contexts(process) + contexts(broker),
             "buffers in use": total(self.metrics(), "apus_port_buffers_in_use"),
         }
 
