@@ -86,6 +86,37 @@ extension LiveDataPlaneTests {
     }
   }
 
+  /// What workers lose between them is in no record: the interface says so, and only it.
+  @Test func whatWorkersTurnAwayIsTold() async throws {
+    let desk = try FlowLogFilesTests.Desk()
+    try await Running.with(isLogged: true) { host in
+      let lost = SharedMemory(lines: 1)
+      defer { lost.deallocate() }
+      // Of an interface that had the place before.
+      lost.word(0).store(70)
+      let mail = FlowLogMail()
+      let counters = FlowLogCounters()
+      let clock = SharedMemory(lines: 1)
+      defer { clock.deallocate() }
+      clock.word(0).store(FlowLogAggregatorTests.start)
+      let reader = FlowLogReader(
+        desk.plan, shared: host.server.shared, inUse: host.server.inUse, nicCapacity: 4,
+        mail: mail, counters: counters, timeOfDay: { clock.word(0).load() },
+        turnedAway: { lost.word(Int($0)).load() })
+      lost.word(0).store(3)
+      try await host.send(2)
+      while reader.advance() > 0 {}
+      reader.end()
+      var batches: [FlowLogBatch] = []
+      for letter in mail.take().letters {
+        if case .batch(let batch) = letter { batches.append(batch) }
+      }
+      let last = try #require(batches.last)
+      #expect(last.records.count == 2 && counters.current.skippedPackets == 3)
+      #expect(last.statuses.map { "\($0.interface) \($0.status)" } == ["eni-a skipData"])
+    }
+  }
+
   /// Intervals follow a clock of the test; one that is put back does not undo what was written.
   @Test func intervalsFollowTheTimeOfDay() async throws {
     let desk = try FlowLogFilesTests.Desk()

@@ -95,9 +95,9 @@ struct FlowLogAggregator {
     for nic in [refused.0, refused.1] where nic != .none { skip(nic, known.names) }
   }
 
-  /// A packet of a network interface cannot be counted.
-  mutating func skip(_ nic: TableIndex, generation: UInt32) {
-    skippedPackets += 1
+  /// Packets of a network interface cannot be counted.
+  mutating func skip(_ nic: TableIndex, packets: UInt64 = 1, generation: UInt32) {
+    skippedPackets += packets
     guard let known = names.last(where: { $0.generation == generation }) else {
       isSkippedByAll = true
       return

@@ -23,6 +23,10 @@ final class FlowLogReader {
   private let counters: FlowLogCounters
   /// CLOCK_REALTIME in nanoseconds.
   private let timeOfDay: () -> UInt64
+  /// Packets of a network interface that no worker had room for, ever.
+  private let turnedAway: (TableIndex) -> UInt64
+  /// The same when it was asked last.
+  private var turnedAwayBefore: [UInt64]
   /// Nanoseconds from the workers' clock to 1970, the same for an interval.
   private var offset: UInt64
   private var aggregator: FlowLogAggregator
@@ -36,16 +40,22 @@ final class FlowLogReader {
   /// - Parameters:
   ///   - nicCapacity: network interfaces that the rules may ever have.
   ///   - timeOfDay: nanoseconds since 1970.
+  ///   - turnedAway: packets of a network interface that were lost before a worker judged them
+  ///     (`worker.full`), since its place came into being; nil asks the workers' counters.
   init(
     _ plan: FlowLogPlan, shared: WorkerShared, inUse: TablesInUse, nicCapacity: Int,
     mail: FlowLogMail, counters: FlowLogCounters,
-    timeOfDay: @escaping () -> UInt64 = { MonotonicClock.timeOfDay() }
+    timeOfDay: @escaping () -> UInt64 = { MonotonicClock.timeOfDay() },
+    turnedAway: ((TableIndex) -> UInt64)? = nil
   ) {
     self.shared = shared
     self.inUse = inUse
     self.mail = mail
     self.counters = counters
     self.timeOfDay = timeOfDay
+    let asked = turnedAway ?? { shared.counters.nicDrops($0, .workerFull) }
+    self.turnedAway = asked
+    turnedAwayBefore = (0..<max(0, nicCapacity)).map { asked(TableIndex($0)) }
     format = plan.format
     capacity = plan.records
     let now = shared.clock.now()
@@ -83,6 +93,7 @@ final class FlowLogReader {
   func end() {
     let now = shared.clock.now() &+ offset
     look(now)
+    lookAtTurnedAway()
     send(aggregator.close(at: now, next: now))
     report()
   }
@@ -180,9 +191,23 @@ final class FlowLogReader {
     lookedAt = now
   }
 
+  /// Has interfaces skip packets that were lost between two workers since it was asked last.
+  private func lookAtTurnedAway() {
+    guard let latest = known.last?.tables.generation else { return }
+    for place in turnedAwayBefore.indices {
+      let count = turnedAway(TableIndex(place))
+      // A place that another interface got counts from zero.
+      let before = count < turnedAwayBefore[place] ? 0 : turnedAwayBefore[place]
+      turnedAwayBefore[place] = count
+      guard count > before else { continue }
+      aggregator.skip(TableIndex(place), packets: count &- before, generation: latest)
+    }
+  }
+
   /// Ends the interval, and begins the next one by the time of day.
   private func roll(_ time: UInt64) {
     look(max(lookedAt, shared.clock.now() &+ offset))
+    lookAtTurnedAway()
     let before = offset
     offset = timeOfDay() &- shared.clock.now()
     lookedAt = lookedAt &- before &+ offset
