@@ -40,9 +40,12 @@ public struct Finding: Sendable, Equatable {
 }
 
 extension Finding: CustomStringConvertible {
-  /// `FILE:LINE: PATH: ID: REASON`, the form that editors jump to.
+  /// `FILE:LINE: PATH: ID: REASON`, the form that editors jump to, on one line.
   public var description: String {
-    let parts = ["\(file):\(line)", path, id, reason]
+    // Names of files and of their fields may hold what a terminal obeys.
+    let parts = [
+      "\(oneLine(file, limit: 4_096)):\(line)", oneLine(path, limit: 4_096), id, reason,
+    ]
     return "\(severity.rawValue): " + parts.filter { !$0.isEmpty }.joined(separator: ": ")
   }
 

@@ -55,12 +55,14 @@ package func quote(_ text: String) -> String { "`\(oneLine(text))`" }
 
 /// Text of a file as people may be shown it: short, on one line, and nothing in it that a terminal
 /// obeys.
-package func oneLine(_ text: String) -> String {
+///
+/// - Parameter limit: characters of it that are shown.
+package func oneLine(_ text: String, limit: Int = 60) -> String {
   var shown = ""
-  for scalar in text.unicodeScalars.prefix(60) {
+  for scalar in text.unicodeScalars.prefix(limit) {
     shown.unicodeScalars.append(isPlain(scalar) ? scalar : "?")
   }
-  return text.unicodeScalars.count > 60 ? shown + "…" : shown
+  return text.unicodeScalars.count > limit ? shown + "…" : shown
 }
 
 /// Neither a control character nor one that ends a line or shows nothing.

@@ -75,6 +75,17 @@ import Wire
     #expect(account.read().findings.map(\.code) == [.unreadable])
   }
 
+  /// A name in the files is shown with nothing in it that a terminal would obey.
+  @Test func namesStayOnTheirLine() {
+    let text = #"{"Subnets":[],"Next\n\u001b[2JTok":""}"#
+    let result = Self.read([(name: "f\n.json", text: text)], missing: true)
+    let unused = result.findings.first { $0.code == .unused }
+    #expect(unused?.path == "Next\n\u{1B}[2JTok" && unused?.file == "f\n.json")
+    #expect(unused?.description.hasPrefix("note: f?.json:1: Next??[2JTok: ") == true)
+    let told = result.findings.map(\.description).joined()
+    #expect(told.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F })
+  }
+
   // MARK: Wrong types
 
   /// One change of the base that must be refused, at a JSON place.
