@@ -15,6 +15,7 @@ struct BenchCommand: ParsableCommand {
       mixed            both directions in the same bursts
       new-flows        every packet a new UDP flow, 1,000 rules each way; also as many ending
       new-connections  TCP connections of six packets, 1,000 rules each way, a million others open
+      expiry           how long bursts take while a million other connections end together
       nics             packets of 1, 1,024 and 16,384 interfaces in turn
       limiter          what allowances cost, and how exact they are
       stages           where the cycles of established and of new flows go, stage by stage
@@ -50,14 +51,16 @@ struct BenchCommand: ParsableCommand {
     case newFlows = "new-flows"
     case newConnections = "new-connections"
     case flowLog = "flow-log"
-    case workers, latency, push, memory, isolation
+    case expiry, workers, latency, push, memory, isolation
   }
 
   @Argument(help: "What to measure (default: everything).")
   var names: [Name] = []
 
   @Option(
-    help: "Flows of pipeline, decapsulation, mixed and floors (default: 1000 to 1000000); several.")
+    help: ArgumentHelp(
+      "Flows of pipeline, decapsulation, mixed and floors (default: 1000 to 1000000), and of"
+        + " expiry; several."))
   var flows: [Int] = []
 
   @Option(help: "Packets, or lookups, of each run (default: some millions).")
@@ -246,6 +249,12 @@ private struct EngineBenchmarks {
     case .limiter: try limiter()
     case .newFlows: try newFlows()
     case .newConnections: try newConnections()
+    case .expiry:
+      for count in flows([1_000_000]) {
+        var benchmark = ExpiryBenchmark(flows: count)
+        benchmark.runs = command.runs
+        try show { try benchmark.run() }
+      }
     case .groups, .acl: try classifiers(name == .acl ? .acl : .groups)
     case .routes: try routes()
     case .workers, .flowLog, .latency, .push, .memory, .isolation: break

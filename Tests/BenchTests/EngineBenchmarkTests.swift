@@ -35,6 +35,11 @@ import Testing
       (benchmark.packetsPerRun, benchmark.runs, benchmark.omitted) = (1024, 2, omitted)
       return try benchmark.run()
     },
+    { omitted in
+      var benchmark = ExpiryBenchmark(flows: 1_000)
+      (benchmark.live, benchmark.runs, benchmark.peace, benchmark.omitted) = (64, 2, 10, omitted)
+      return try benchmark.run()
+    },
   ]
 
   static func direction(
@@ -54,7 +59,7 @@ import Testing
     return try benchmark.run()
   }
 
-  @Test(arguments: 0..<9)
+  @Test(arguments: 0..<10)
   func sameWorkEveryTime(_ index: Int) throws {
     let first = try Self.runs[index](0)
     let second = try Self.runs[index](0)
@@ -64,7 +69,7 @@ import Testing
     for result in first { #expect(result.value.isFinite && result.min <= result.max) }
   }
 
-  @Test(arguments: 0..<9)
+  @Test(arguments: 0..<10)
   func noticesPacketsLeftOut(_ index: Int) {
     #expect { try Self.runs[index](3) } throws: { error in
       if case BenchmarkFailure.unproven = error { true } else { false }

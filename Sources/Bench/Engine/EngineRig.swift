@@ -20,14 +20,19 @@ final class EngineRig {
   /// Packets of each burst that are left out, for tests that this is noticed.
   var omitted = 0
 
-  /// - Parameter flows: connections that the table has to hold at once.
+  private let expiryPerPacket: Int
+
+  /// - Parameters:
+  ///   - flows: connections that the table has to hold at once.
+  ///   - expiryPerPacket: ended connections that a packet clears away at most.
   init(
-    _ model: VPCModel, flows: Int, frameLength: Int = 64
+    _ model: VPCModel, flows: Int, frameLength: Int = 64, expiryPerPacket: Int = .max
   ) throws(BenchmarkFailure) {
     compiled = try Self.compile(model)
     ring = FrameRing(frameLength: frameLength)
+    self.expiryPerPacket = expiryPerPacket
     engine = .allocate(capacity: 1)
-    engine.initialize(to: Self.worker(compiled, flows: flows))
+    engine.initialize(to: Self.worker(compiled, flows: flows, expiryPerPacket))
   }
 
   deinit {
@@ -40,10 +45,14 @@ final class EngineRig {
   }
 
   /// An engine whose memory is backed by pages, as a daemon's.
-  private static func worker(_ compiled: CompiledTables, flows: Int) -> Worker {
+  private static func worker(
+    _ compiled: CompiledTables, flows: Int, _ expiryPerPacket: Int
+  ) -> Worker {
+    var configuration = WorkerConfiguration(flowCapacity: max(1 << 12, flows * 5 / 4))
+    configuration.expiryPerPacket = expiryPerPacket
     let worker = Worker(
-      configuration: WorkerConfiguration(flowCapacity: max(1 << 12, flows * 5 / 4)),
-      nicCapacity: compiled.tables.nics.count, ruleCapacity: compiled.tables.ruleCount)
+      configuration: configuration, nicCapacity: compiled.tables.nics.count,
+      ruleCapacity: compiled.tables.ruleCount)
     worker.prefault()
     return worker
   }
@@ -51,7 +60,7 @@ final class EngineRig {
   /// Puts an engine without connections in the place of this one.
   func renew(flows: Int) {
     engine.deinitialize(count: 1)
-    engine.initialize(to: Self.worker(compiled, flows: flows))
+    engine.initialize(to: Self.worker(compiled, flows: flows, expiryPerPacket))
   }
 
   /// Connections in the engine's table.

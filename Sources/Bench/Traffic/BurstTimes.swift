@@ -17,6 +17,11 @@ struct BurstTimes {
     totalPackets += packets
   }
 
+  /// The part of the bursts that took more cycles than that, from 0 to 1.
+  func share(over limit: UInt32) -> Double {
+    cycles.isEmpty ? 0 : Double(cycles.count { $0 > limit }) / Double(cycles.count)
+  }
+
   /// The cycles within which parts of the packets were judged, from the begin of their burst to its
   /// end.
   ///
