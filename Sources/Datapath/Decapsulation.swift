@@ -23,35 +23,88 @@ extension Worker {
     packet.nic = .none
     context.nic = .none
     guard let tunnel = openTunnel(&packet) else { return }
+    // SAFETY: `openTunnel` found the inner frame within the captured bytes.
+    unsafe FrameParser.parse(
+      packet.base + tunnel.innerOffset, length: Int(packet.length) &- tunnel.innerOffset,
+      originalLength: Int(packet.originalLength) &- tunnel.innerOffset,
+      offloaded: packet.flags.contains(.offloaded), into: &context.headers)
+    let isPlain =
+      context.headers.hasAddresses && context.headers.family == .v4
+      && tunnel.outerSource.family == .v4
+    let inner = context.headers.sourceLow &<< 32 | context.headers.destinationLow
+    let outer = tunnel.outerSource.low &<< 32 | UInt64(tunnel.vni)
+    let receiver = isPlain ? knownReceiver(inner, outer, tables) : .none
+    if receiver != .none {
+      stripTunnel(tunnel, &packet, &context)
+      context.nic = receiver
+      return
+    }
+    let isByAddress = locate(tunnel, &packet, &context, tables)
+    if isByAddress && isPlain { keepSender(inner, outer, context.nic, tables) }
+  }
+
+  /// Finds the NIC of a packet whose way is not known.
+  ///
+  /// - Returns: whether the inner destination's address led to it, in the VPC of the VNI.
+  @inline(never)
+  private mutating func locate(
+    _ tunnel: TunnelPacket, _ packet: inout Packet, _ context: inout PacketContext,
+    _ tables: borrowing RuleTables
+  ) -> Bool {
     let number = IPAddress(v4: tunnel.vni)
     let vpc = tables.vnis.lookup(scope: 0, number)
     guard vpc != .none || tables.gatewayVNIs.lookup(scope: 0, number) != .none else {
-      return drop(&packet, .tunnelVNI, nic: .none)
+      drop(&packet, .tunnelVNI, nic: .none)
+      return false
     }
-    // SAFETY: `openTunnel` found the inner frame within the captured bytes.
-    unsafe packet.base = unsafe packet.base + tunnel.innerOffset
-    packet.length &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
-    packet.originalLength &-= UInt32(truncatingIfNeeded: tunnel.innerOffset)
-    packet.headroom &+= UInt32(truncatingIfNeeded: tunnel.innerOffset)
-    context.tunnelLength = UInt16(truncatingIfNeeded: tunnel.innerOffset)
-    // SAFETY: `openTunnel` saw that the inner frame begins inside the captured bytes.
-    unsafe FrameParser.parse(
-      packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength),
-      offloaded: packet.flags.contains(.offloaded), into: &context.headers)
-    note(.tunnel, UInt64(tunnel.vni))
+    stripTunnel(tunnel, &packet, &context)
     if !context.headers.hasAddresses {
       // Not an IP packet: nobody's, and judged as what it is.
-      return judgeIngress(&packet, &context, tables)
+      judgeIngress(&packet, &context, tables)
+      return false
     }
-    if !findReceiver(tunnel, vpc, &packet, &context, tables) {
+    if vpc != .none && livesAt(tunnel.outerSource, context.headers.source, vpc, tables) {
+      return setReceiver(packet, &context, vpc, tables)
+    }
+    if !findGatewayReceiver(tunnel, vpc, packet, &context, tables) {
       drop(&packet, .tunnelPeer, nic: .none)
     }
+    return false
+  }
+
+  /// Makes the inner frame the packet's.
+  @inline(__always)
+  private mutating func stripTunnel(
+    _ tunnel: TunnelPacket, _ packet: inout Packet, _ context: inout PacketContext
+  ) {
+    let length = UInt32(truncatingIfNeeded: tunnel.innerOffset)
+    // SAFETY: `openTunnel` found the inner frame within the captured bytes.
+    unsafe packet.base = unsafe packet.base + tunnel.innerOffset
+    packet.length &-= length
+    packet.originalLength &-= length
+    packet.headroom &+= length
+    context.tunnelLength = UInt16(truncatingIfNeeded: length)
+    note(.tunnel, UInt64(tunnel.vni))
   }
 
   // MARK: Outer header
 
   /// Checks the outer packet; nil when it was dropped.
+  @inline(__always)
   private mutating func openTunnel(_ packet: inout Packet) -> TunnelPacket? {
+    // SAFETY: the owner vouches for `length` bytes at `base`.
+    guard
+      unsafe PlainOuterHeader.matches(
+        packet.base, length: Int(packet.length), originalLength: Int(packet.originalLength))
+    else { return openOtherTunnel(&packet) }
+    // SAFETY: the UDP header and 8 bytes behind it are there.
+    let source = IPAddress(v4: unsafe UnsafeRawPointer(packet.base).big32(26))
+    return openPayload(&packet, at: PlainOuterHeader.transportOffset, source)
+  }
+
+  /// The same for outer headers of other forms, and for those with faults.
+  @inline(never)
+  private mutating func openOtherTunnel(_ packet: inout Packet) -> TunnelPacket? {
     var outer = Headers()
     // SAFETY: the owner vouches for `length` bytes at `base`.
     unsafe FrameParser.parse(
@@ -69,11 +122,19 @@ extension Worker {
       drop(&packet, .tunnelHeader, nic: .none)
       return nil
     }
-    let offset = Int(outer.transportOffset) &+ 8
+    return openPayload(&packet, at: Int(outer.transportOffset), outer.source)
+  }
+
+  /// Reads the tunnel header behind a UDP header without fault.
+  @inline(__always)
+  private mutating func openPayload(
+    _ packet: inout Packet, at transport: Int, _ source: IPAddress
+  ) -> TunnelPacket? {
+    let offset = transport &+ 8
     // SAFETY: without a fault the UDP header is there. Its length fits, and what the IP packet has
     // behind it is nobody's.
     let length = unsafe UnsafeRawPointer(packet.base).big16(offset &- 4)
-    let end = Int(outer.transportOffset) &+ Int(length)
+    let end = transport &+ Int(length)
     guard offset &+ 8 <= end else {
       drop(&packet, .tunnelHeader, nic: .none)
       return nil
@@ -83,8 +144,10 @@ extension Worker {
       return nil
     }
     var isCut = false
+    // SAFETY: as above.
+    let port = unsafe UnsafeRawPointer(packet.base).big16(transport &+ 2)
     let opened =
-      outer.destinationPort == 6081
+      port == 6081
       ? unsafe openGeneve(
         packet.base, at: offset, end: end, captured: Int(packet.length), isCut: &isCut)
       : unsafe openVXLAN(packet.base, at: offset)
@@ -99,7 +162,7 @@ extension Worker {
     // Behind the outer packet there may be padding that is not the inner frame's.
     packet.originalLength = UInt32(truncatingIfNeeded: end)
     packet.length = min(packet.length, packet.originalLength)
-    return TunnelPacket(outerSource: outer.source, vni: vni, innerOffset: innerOffset)
+    return TunnelPacket(outerSource: source, vni: vni, innerOffset: innerOffset)
   }
 
   /// RFC 8926 section 3.4: version 0, data packet, Ethernet inside, no critical option (we know
@@ -150,19 +213,15 @@ extension Worker {
 
   // MARK: Sender and receiver
 
-  /// Checks that the inner source lives at the outer source, and finds the receiving NIC.
+  /// Finds the receiving NIC of what an internet gateway sends.
   ///
   /// - Parameter vpc: whose VNI it is; `none` when it is a gateway's alone.
-  /// - Returns: false when the sender may not send this.
-  private mutating func findReceiver(
-    _ tunnel: TunnelPacket, _ vpc: TableIndex, _ packet: inout Packet,
+  /// - Returns: false when the sender is no gateway that may send this.
+  private mutating func findGatewayReceiver(
+    _ tunnel: TunnelPacket, _ vpc: TableIndex, _ packet: borrowing Packet,
     _ context: inout PacketContext, _ tables: borrowing RuleTables
   ) -> Bool {
     let source = context.headers.source
-    if vpc != .none && livesAt(tunnel.outerSource, source, vpc, tables) {
-      setReceiver(packet, &context, vpc, tables)
-      return true
-    }
     var isGateway = false
     var index = 0
     while index < tables.gateways.count {
@@ -210,16 +269,19 @@ extension Worker {
   }
 
   /// The NIC that has the inner destination, or that the inner frame is addressed to by MAC.
+  ///
+  /// - Returns: whether it has the destination.
   private mutating func setReceiver(
     _ packet: borrowing Packet, _ context: inout PacketContext, _ vpc: TableIndex,
     _ tables: borrowing RuleTables
-  ) {
+  ) -> Bool {
     let found = tables.addresses.lookup(scope: vpc, context.headers.destination)
     if found != .none && !Location(bits: found).isMapping {
       context.nic = Location(bits: found).index
-    } else {
-      setReceiverByMAC(packet, &context, vpc, tables)
+      return true
     }
+    setReceiverByMAC(packet, &context, vpc, tables)
+    return false
   }
 
   private mutating func setReceiverByMAC(
@@ -250,7 +312,7 @@ extension Worker {
         setReceiverByMAC(packet, &context, vpc, tables)
       }
     } else {
-      setReceiver(packet, &context, vpc, tables)
+      _ = setReceiver(packet, &context, vpc, tables)
     }
   }
 }

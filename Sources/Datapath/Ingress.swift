@@ -117,7 +117,7 @@ extension Worker {
         return drop(&packet, known.reason, nic: nic, rule: known.rule)
       }
       let state = FlowState(rawValue: known.state) ?? .none
-      receive(
+      _ = receive(
         &packet, &context, FlowDecision(), rule: known.rule, state: state, nic: nic,
         isLocal: isLocal, tables)
     }
@@ -145,12 +145,10 @@ extension Worker {
       decision.rule = groupStep(context, .ingress, nic: nic, tables)
       if decision.rule == 0 { return drop(&packet, .sgIngress, nic: nic) }
     }
-    receive(
+    let record = receive(
       &packet, &context, decision, rule: decision.rule, state: decision.state, nic: nic,
       isLocal: isLocal, tables)
-    if !isCached && packet.verdict == .forward && decision.action != .none {
-      cacheIngress(context, decision.record, tables)
-    }
+    if !isCached && record != .none { cacheIngress(record, tables) }
   }
 
   @inline(__always)
@@ -163,15 +161,8 @@ extension Worker {
   }
 
   /// Remembers that the ACL lets a connection's packets in; TCP and UDP only, as for egress.
-  private mutating func cacheIngress(
-    _ context: borrowing PacketContext, _ known: UInt32, _ tables: borrowing RuleTables
-  ) {
-    let isKnown = known != .none && flows.holds(known, context.key)
-    let record = isKnown ? known : flows.lookup(context.key, hash: context.hash)
-    guard let record, flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp
-    else {
-      return
-    }
+  private mutating func cacheIngress(_ record: UInt32, _ tables: borrowing RuleTables) {
+    guard flows.entries[record].kind == .tcp || flows.entries[record].kind == .udp else { return }
     if !tables.hasSameWays(since: flows.entries[record].generation) {
       flows.entries[record].flags.remove(.egressCached)
     }
@@ -180,17 +171,22 @@ extension Worker {
   }
 
   /// Steps 7 and 8: limits, commitment, and the frame as the guest gets it.
+  ///
+  /// - Returns: the connection's record, `none` when the packet has none or was dropped.
   @inline(__always)
   private mutating func receive(
     _ packet: inout Packet, _ context: inout PacketContext, _ decision: FlowDecision,
     rule: UInt32, state: FlowState, nic: TableIndex, isLocal: Bool, _ tables: borrowing RuleTables
-  ) {
+  ) -> UInt32 {
     let refusal = limitStep(
       &packet, &context, creates: decision.action == .create, replaces: decision.record != .none,
       .ingress, nic: nic,
       tables)
-    if refusal != .none { return drop(&packet, refusal, nic: nic) }
-    _ = commit(&context, decision, .ingress, nic: nic, tables)
+    if refusal != .none {
+      drop(&packet, refusal, nic: nic)
+      return .none
+    }
+    let record = commit(&context, decision, .ingress, nic: nic, tables)
     nics[nic].counters.packetsIn &+= UInt64(context.packets)
     nics[nic].counters.bytesIn &+= UInt64(context.cost)
     packet.verdict = .forward
@@ -209,5 +205,6 @@ extension Worker {
     // SAFETY: the parser saw a whole Ethernet header.
     unsafe packet.base.storeMAC(tables.nics[nic].mac, at: 0)
     unsafe packet.base.storeMAC(.router, at: 6)
+    return record
   }
 }

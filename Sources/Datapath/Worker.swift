@@ -24,6 +24,7 @@ public struct Worker: ~Copyable {
   let contexts: WorkerMemory<PacketContext>
   /// What the packets of a burst ask the groups.
   let questions: WorkerMemory<ClassifierQuestion>
+  let senders: WorkerMemory<KnownSender>
   /// The steps of the last packet with `PacketFlags.traced`.
   public internal(set) var trace = Trace()
   /// The packet that is being judged is traced.
@@ -60,6 +61,7 @@ public struct Worker: ~Copyable {
     hits = configuration.hits ?? WorkerMemory(count: ruleCapacity)
     contexts = WorkerMemory(count: Self.burstCapacity)
     questions = WorkerMemory(count: Self.burstCapacity)
+    senders = WorkerMemory(count: Self.knownSenders)
     expiryPerPacket = configuration.expiryPerPacket
     count = configuration.workerCount
     index = configuration.workerIndex
@@ -82,6 +84,7 @@ public struct Worker: ~Copyable {
     if ownsHits { hits.deallocate() }
     contexts.deallocate()
     questions.deallocate()
+    senders.deallocate()
     fragmentWays.deallocate()
     leases.deallocate()
     if ownsShared { shared.deallocate() }

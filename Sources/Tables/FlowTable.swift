@@ -88,7 +88,7 @@ public struct FlowTable: ~Copyable {
   }
 
   /// A record that probably holds the key of `hash`, judged by its tag alone, and brought towards
-  /// the core; nil when the first bucket has no such tag.
+  /// the core; nil when the first bucket has no such tag, and then the second bucket is on its way.
   @inlinable @inline(__always)
   @_noLocks
   public func prefetchCandidate(_ hash: UInt64) -> UInt32? {
@@ -103,7 +103,11 @@ public struct FlowTable: ~Copyable {
     } else {
       let high = unsafe base.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
       let matches = zeroBytes(UInt64(high) ^ (pattern & 0xFFFF_FFFF)) & 0x8080_8080
-      guard matches != 0 else { return nil }
+      guard matches != 0 else {
+        // A new connection, mostly: the lookup that finds nothing has to read both.
+        unsafe prefetch(buckets.uncheckedPointer(secondBucket(hash)))
+        return nil
+      }
       slot = 8 &+ (matches.trailingZeroBitCount >> 3)
     }
     let record = unsafe base.loadUnaligned(fromByteOffset: 12 &+ slot &* 4, as: UInt32.self)
