@@ -46,10 +46,9 @@ import Wire
       var frame = Self.tunnel
       for _ in 0..<Int.random(in: 0...2, using: &random) {
         let offset = Int.random(in: 12..<42, using: &random)
-        frame[offset] =
-          number % 2 == 0
-          ? .random(in: 0...255, using: &random)
-          : frame[offset] ^ 1 << .random(in: 0..<8, using: &random)
+        let other = UInt8.random(in: 0...255, using: &random)
+        let bit = UInt8(1) << UInt8.random(in: 0..<8, using: &random)
+        frame[offset] = number % 2 == 0 ? other : frame[offset] ^ bit
       }
       if number % 4 != 0 {
         frame = Array(frame.prefix(14)) + Compose.withHeaderChecksum(Array(frame.dropFirst(14)))

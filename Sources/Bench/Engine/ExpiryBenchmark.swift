@@ -4,9 +4,9 @@ import Wire
 /// What packets wait for while very many connections end together, on one core.
 ///
 /// All connections but those of the traffic beside are idle, and their time is over at a rate of 32
-/// million a second. Timed is each burst of 32 packets of the traffic beside, in `Worker.process`: before
-/// (`peace`), and from the first connection that ends until the last is cleared away (`expiring`).
-/// The clock of the packets goes on by 100 ns a packet, as at ten million a second.
+/// million a second. Timed is each burst of 32 packets of the traffic beside, in `Worker.process`:
+/// before (`peace`), and from the first connection that ends until the last is cleared away
+/// (`expiring`). The clock of the packets goes on by 100 ns a packet, as at ten million a second.
 public struct ExpiryBenchmark {
   /// Connections that end.
   public var flows: Int
