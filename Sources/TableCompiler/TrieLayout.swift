@@ -18,9 +18,9 @@ extension PrefixEntry {
 
 /// How a trie begins: which leading bits its prefixes share, and whether a direct table follows.
 struct TrieLayout {
-  /// Prefixes from which on a trie begins with a table that 16 or 18 bits index. The tables take
-  /// 256 KiB and 1 MiB, so a prefix never pays more than 128 bytes for its share.
-  static let directThresholds: [(prefixes: Int, bits: Int)] = [(65_536, 18), (2_048, 16)]
+  /// Prefixes from which on a trie begins with a direct table. It takes 256 KiB, so a prefix never
+  /// pays more than 128 bytes for its share.
+  static let directThreshold = 2_048
 
   /// All but indices.
   private(set) var record = PrefixTrieRecord()
@@ -28,12 +28,11 @@ struct TrieLayout {
   let hasOutside: Bool
   /// Whether an entry is just the shared bits; it follows the prefix of length zero.
   private(set) var hasShared = false
-  /// Bits that index the direct table; 0 without one.
-  private(set) var directBits = 0
+  let hasDirect: Bool
 
   /// The leading bits that are compared at once.
   var depth: Int { Int(record.sharedBits) }
-  /// Where the entries begin that the nodes or the direct table know.
+  /// Where the entries begin that the blocks or the direct table know.
   var first: Int { (hasOutside ? 1 : 0) + (hasShared ? 1 : 0) }
 
   /// - Parameters:
@@ -43,14 +42,12 @@ struct TrieLayout {
   init<Entry: PrefixEntry>(
     _ entries: [Entry], _ family: IPFamily, after previous: PrefixTrieRecord? = nil
   ) {
+    let next = entries[0].length == 0 ? 1 : 0
+    hasOutside = next == 1
+    hasDirect = entries.count - next > Self.directThreshold
     record.addressBits = UInt8(family.bitWidth)
-    hasOutside = entries[0].length == 0
-    share(entries[(hasOutside ? 1 : 0)...], after: previous)
-    let next = hasOutside ? 1 : 0
+    share(entries[next...], after: previous)
     hasShared = next < entries.count && entries[next].length == depth
-    let rest = entries.count - first
-    directBits = Self.directThresholds.first { rest >= $0.prefixes }?.bits ?? 0
-    record.directBits = UInt8(directBits)
   }
 
   /// Notes the leading bits that all entries share.

@@ -23,6 +23,18 @@
   @inlinable public init() {}
 }
 
+/// Keys from one on, up to the next interval's, and the rule that decides them.
+@frozen public struct ClassifierInterval: BitwiseCopyable, Sendable {
+  /// The first key.
+  public var start: UInt32
+  /// `rule << 1 | (allow ? 1 : 0)`; 0 when no rule matches.
+  public var result: UInt32
+
+  @inlinable public init(start: UInt32, result: UInt32) {
+    (self.start, self.result) = (start, result)
+  }
+}
+
 /// What the key of a classifier means, so that compiler and engine agree.
 @frozen public enum ClassifierKey {
   /// The key of a packet.
@@ -48,33 +60,28 @@
 @frozen public struct ClassifierSet: Sendable {
   @usableFromInline let classifiers: FlatArray<ClassifierRecord>
   @usableFromInline let classes: FlatArray<TableRange>
-  @usableFromInline let starts: FlatArray<UInt32>
-  @usableFromInline let results: FlatArray<UInt32>
+  @usableFromInline let intervals: FlatArray<ClassifierInterval>
   @usableFromInline let tries: PrefixTrieSet
 
   /// A set without classifiers.
   @inlinable public init() {
     classifiers = FlatArray()
     classes = FlatArray()
-    starts = FlatArray()
-    results = FlatArray()
+    intervals = FlatArray()
     tries = PrefixTrieSet()
   }
 
   /// A set over the arrays that the compiler built.
   ///
   /// - Parameters:
-  ///   - classes: ranges of `starts` and `results`; each begins with an interval from key 0.
-  ///   - starts: the first key of each interval, ascending within a class.
-  ///   - results: `rule << 1 | (allow ? 1 : 0)` of each interval; 0 when no rule matches.
+  ///   - classes: ranges of `intervals`, ascending; each begins with an interval from key 0.
   @inlinable public init(
     classifiers: FlatArray<ClassifierRecord>, classes: FlatArray<TableRange>,
-    starts: FlatArray<UInt32>, results: FlatArray<UInt32>, tries: PrefixTrieSet
+    intervals: FlatArray<ClassifierInterval>, tries: PrefixTrieSet
   ) {
     self.classifiers = classifiers
     self.classes = classes
-    self.starts = starts
-    self.results = results
+    self.intervals = intervals
     self.tries = tries
   }
 
@@ -118,11 +125,11 @@
       let half = count &>> 1
       // Arithmetic, because a comparison becomes a branch that nobody can predict: bit 32 of the
       // difference survives when the interval does not begin after the key.
-      let difference = (UInt64(key) | 1 &<< 32) &- UInt64(starts[base &+ half])
+      let difference = (UInt64(key) | 1 &<< 32) &- UInt64(intervals[base &+ half].start)
       let isReached = UInt32(truncatingIfNeeded: difference &>> 32)
       base = base &+ (half & (0 &- isReached))
       count = count &- half
     }
-    return results[base]
+    return intervals[base].result
   }
 }

@@ -2,7 +2,7 @@
 @frozen public struct ClassifierQuestion: BitwiseCopyable, Sendable {
   /// What has to be looked at next.
   @frozen @usableFromInline enum Step: UInt8, BitwiseCopyable, Sendable {
-    case direct, node, value, done
+    case direct, block, done
   }
 
   /// The classifier; `none` matches nothing.
@@ -53,25 +53,21 @@ extension ClassifierSet {
     var isAnyInside = true
     while isAnyInside {
       isAnyInside = false
-      for index in 0..<count where questions[index].step == .node {
+      for index in 0..<count where questions[index].step == .block {
         tries.descend(&questions[index])
         isAnyInside = true
       }
     }
-    for index in 0..<count {
-      if questions[index].step == .value { tries.read(&questions[index]) }
+    for index in 0..<count where questions[index].place != .none {
       // SAFETY, here and below: `pointer` checks the bounds.
-      if questions[index].place != .none {
-        unsafe prefetch(classes.pointer(Int(questions[index].place)))
-      }
+      unsafe prefetch(classes.pointer(Int(questions[index].place)))
     }
     for index in 0..<count where questions[index].place != .none {
       let intervals = classes[questions[index].place]
       questions[index].intervals = intervals
       // The search begins in the middle, and few classes are longer than a cache line.
       let middle = Int(intervals.start &+ intervals.count &>> 1)
-      unsafe prefetch(starts.pointer(middle))
-      unsafe prefetch(results.pointer(middle))
+      unsafe prefetch(self.intervals.pointer(middle))
     }
     for index in 0..<count {
       questions[index].match = .nothing
@@ -100,52 +96,31 @@ extension PrefixTrieSet {
     }
     PrefixTrieSet.shift(&question.high, &question.low, by: UInt64(record.sharedBits))
     if record.direct == .none { return goOn(to: record.root, &question) }
-    let bits = UInt64(record.directBits)
-    question.place = record.direct &+ UInt32(truncatingIfNeeded: question.high &>> (64 &- bits))
+    question.place = record.direct &+ PrefixTrieSet.directSlot(question.high)
     question.step = .direct
     // SAFETY: `pointer` checks the bounds.
     unsafe prefetch(direct.pointer(Int(question.place)))
-    PrefixTrieSet.shift(&question.high, &question.low, by: bits)
+    PrefixTrieSet.shift(&question.high, &question.low, by: PrefixTrieSet.directBits)
   }
 
   @inlinable @inline(__always)
   func enter(_ question: inout ClassifierQuestion) {
-    let entry = direct[question.place]
-    if entry & PrefixTrieSet.nodeFlag != 0 {
-      return goOn(to: entry & ~PrefixTrieSet.nodeFlag, &question)
-    }
-    question.step = .done
-    question.place = entry == PrefixTrieSet.emptyEntry ? .none : entry
+    goOn(to: direct[question.place], &question)
   }
 
   @inlinable @inline(__always)
   func descend(_ question: inout ClassifierQuestion) {
-    let node = nodes[question.place]
-    let slot = question.high &>> 58
-    let upToSlot = (2 &<< slot) &- 1
-    if node.children &>> slot & 1 != 0 {
-      let rank = UInt32(truncatingIfNeeded: (node.children & upToSlot).nonzeroBitCount)
-      PrefixTrieSet.shift(&question.high, &question.low, by: 6)
-      return goOn(to: node.firstChild &+ rank &- 1, &question)
+    let block = PrefixLink(bits: question.place)
+    goOn(to: blocks.decide(block, &question.high, &question.low), &question)
+  }
+
+  @inlinable @inline(__always)
+  func goOn(to link: PrefixLink, _ question: inout ClassifierQuestion) {
+    if link.isBlock {
+      (question.place, question.step) = (link.bits, .block)
+      blocks.prefetchBlock(link)
+    } else {
+      (question.place, question.step) = (link.value, .done)
     }
-    let rank = UInt32(truncatingIfNeeded: (node.leaves & upToSlot).nonzeroBitCount)
-    question.place = node.firstLeaf &+ rank &- 1
-    question.step = .value
-    // SAFETY: `pointer` checks the bounds.
-    unsafe prefetch(values.pointer(Int(question.place)))
-  }
-
-  @inlinable @inline(__always)
-  func read(_ question: inout ClassifierQuestion) {
-    question.place = values[question.place]
-    question.step = .done
-  }
-
-  @inlinable @inline(__always)
-  func goOn(to node: UInt32, _ question: inout ClassifierQuestion) {
-    question.place = node
-    question.step = .node
-    // SAFETY: `pointer` checks the bounds.
-    unsafe prefetch(nodes.pointer(Int(node)))
   }
 }

@@ -193,8 +193,8 @@ import Wire
 
   private static func bytes(_ compiled: CompiledTables) -> Int {
     let arenas = compiled.arenas
-    return 24 * arenas.nodes.extent.end + 4 * arenas.values.extent.end
-      + 8 * arenas.classes.extent.end + 8 * arenas.starts.extent.end
+    return 64 * arenas.lines.extent.end + 8 * arenas.classes.extent.end
+      + 8 * arenas.intervals.extent.end
   }
 
   @Test func `memory is level while one entry after the other changes`() throws {

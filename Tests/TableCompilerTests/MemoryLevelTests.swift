@@ -64,9 +64,9 @@ import Wire
   private static func extents(_ compiled: CompiledTables) -> [(end: Int, freeRanges: Int)] {
     let (arenas, places) = (compiled.arenas, compiled.locations.arenas)
     return [
-      arenas.classifiers.extent, arenas.classes.extent, arenas.starts.extent,
-      arenas.results.extent, arenas.routes.extent, arenas.tries.extent, arenas.nodes.extent,
-      arenas.values.extent, arenas.direct.extent, places.v4.extent, places.mappings.extent,
+      arenas.classifiers.extent, arenas.classes.extent, arenas.intervals.extent,
+      arenas.routes.extent, arenas.tries.extent, arenas.lines.extent, arenas.direct.extent,
+      places.v4.extent, places.mappings.extent,
     ]
   }
 

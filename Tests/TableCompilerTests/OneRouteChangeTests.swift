@@ -245,14 +245,14 @@ import Wire
     let arenas = TableArenas(.reserved)
     var trie = try RouteTrie(
       SortedPieces(all.map { Self.claim($0) }.sorted()), .v4, in: arenas)
-    let (records, nodes) = (arenas.routes.extent.end, arenas.nodes.extent.end)
+    let (records, lines) = (arenas.routes.extent.end, arenas.lines.extent.end)
     for index in 0..<100 {
       let (old, new) = (prefix(index * 137, 0), prefix(index * 137, 0x100))
       trie = try #require(
         try trie.replacing([Self.claim(old)], with: [Self.claim(new)], .v4, in: arenas))
     }
     #expect(arenas.routes.extent.end <= records + 100)
-    #expect(arenas.nodes.extent.end <= nodes + 100 * 8)
+    #expect(arenas.lines.extent.end <= lines + 100 * 8)
     // Two of the generations have a direct table, one more is what was made at once.
     #expect(arenas.direct.extent.end <= 3 << 16)
   }
@@ -264,7 +264,7 @@ import Wire
     let arenas = TableArenas(.reserved)
     var trie = try RouteTrie(
       SortedPieces(prefixes.map { Self.claim($0) }.sorted()), .v4, in: arenas)
-    let first = arenas.nodes.extent.end
+    let first = arenas.lines.extent.end
     var ends: [Int] = []
     for step in 0..<1_000 {
       let place = step % prefixes.count
@@ -276,7 +276,7 @@ import Wire
         try trie.replacing(
           [Self.claim(prefixes[place])], with: [Self.claim(other)], .v4, in: arenas))
       prefixes[place] = other
-      ends.append(arenas.nodes.extent.end)
+      ends.append(arenas.lines.extent.end)
     }
     // What was made at once, patches of half its size, and both again while they are made anew.
     #expect(ends[999] < 4 * first, "\(first) \(ends.enumerated().filter { $0.0 % 100 == 0 })")

@@ -61,13 +61,14 @@ import Wire
     // Field by field where there is padding.
     let roots = tries.tries.flatMap {
       [
-        $0.sharedHigh, $0.sharedLow, $0.maskHigh, $0.maskLow, UInt64($0.outside), UInt64($0.root),
-        UInt64($0.direct), UInt64($0.addressBits), UInt64($0.sharedBits), UInt64($0.directBits),
+        $0.sharedHigh, $0.sharedLow, $0.maskHigh, $0.maskLow, UInt64($0.outside),
+        UInt64($0.root.bits),
+        UInt64($0.direct), UInt64($0.addressBits), UInt64($0.sharedBits),
       ]
     }
     return [
       bytes(builder.classifiers), bytes(builder.classes), bytes(builder.starts),
-      bytes(builder.results), bytes(roots), bytes(tries.nodes), bytes(tries.values),
+      bytes(builder.results), bytes(roots), bytes(tries.blocks.placed(.init(line: 0))),
       bytes(tries.direct), [draft.openBits],
       bytes([
         draft.indices.ingressV4, draft.indices.ingressV6, draft.indices.egressV4,

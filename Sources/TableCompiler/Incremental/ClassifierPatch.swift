@@ -5,21 +5,18 @@ import VPCModel
 struct ClassifierPatch: Sendable {
   /// What classifiers that follow may lead to as well.
   struct Shared: Sendable {
-    fileprivate let nodes: TriePatch.Nodes
+    fileprivate let lines: Stored<PrefixLine>
     fileprivate let classes: Stored<TableRange>
-    fileprivate let starts: Stored<UInt32>
-    fileprivate let results: Stored<UInt32>
+    fileprivate let intervals: Stored<ClassifierInterval>
 
-    var byteCount: Int {
-      nodes.byteCount + classes.byteCount + starts.byteCount + results.byteCount
-    }
+    var byteCount: Int { lines.byteCount + classes.byteCount + intervals.byteCount }
   }
 
   /// What of a classifier is of one generation alone.
   struct Own: Sendable {
     fileprivate let classifier: Stored<ClassifierRecord>
     fileprivate let trie: Stored<PrefixTrieRecord>
-    fileprivate let direct: Stored<UInt32>?
+    fileprivate let direct: Stored<PrefixLink>?
 
     var byteCount: Int {
       classifier.byteCount + trie.byteCount + (direct?.byteCount ?? 0)
@@ -35,25 +32,21 @@ struct ClassifierPatch: Sendable {
     _ draft: ClassDraft, _ known: TableIndex, in arenas: TableArenas
   ) throws(TableCompilerError) {
     let classes = try arenas.classes.reserve(draft.classes.count)
-    let starts = try arenas.starts.reserve(draft.starts.count)
-    let results = try arenas.results.reserve(draft.results.count)
-    // Both arenas give and take in the same way.
-    precondition(starts.start == results.start)
+    let intervals = try arenas.intervals.reserve(draft.intervals.count)
     let changes = draft.changes.adding(UInt32(classes.start))
     var record = arenas.classifiers.view[known]
     guard let patch = try TriePatch(arenas.tries.view[record.trie], changes, in: arenas) else {
       return nil
     }
-    let first = UInt32(starts.start)
+    let first = UInt32(intervals.start)
     classes.write(draft.classes.map { TableRange(start: $0.start + first, count: $0.count) })
-    starts.write(draft.starts)
-    results.write(draft.results)
+    intervals.write(draft.intervals)
     let trie = try arenas.tries.reserve(1)
     trie.write([patch.record])
     record.trie = UInt32(trie.start)
     let classifier = try arenas.classifiers.reserve(1)
     classifier.write([record])
-    shared = Shared(nodes: patch.nodes, classes: classes, starts: starts, results: results)
+    shared = Shared(lines: patch.lines, classes: classes, intervals: intervals)
     own = Own(classifier: classifier, trie: trie, direct: patch.direct)
   }
 

@@ -95,22 +95,22 @@ struct RouteTrie: Sendable {
   /// - Complexity: O(n).
   static func bound(_ claims: [RouteClaim]) -> ArenaSizes {
     if claims.isEmpty { return ArenaSizes() }
-    let nodes = claims.reduce(1) { $0 + $1.length / 6 + 1 }
-    let direct = TrieLayout.directThresholds.first { claims.count >= $0.prefixes }
-    // A run of leaves begins at the first slot, after a child, and at both ends of a route.
+    // A block for each eight bits of a route at most, of at most its largest header and two thirds
+    // of a line that is not full; and runs, which begin at both ends of a route and after a block.
+    let blocks = claims.reduce(1) { $0 + $1.length / 8 + 1 }
     return ArenaSizes(
-      routes: claims.count, tries: 1, nodes: nodes, values: 2 * (nodes + claims.count),
-      direct: direct.map { 1 << $0.bits } ?? 0)
+      routes: claims.count, tries: 1, lines: 3 * blocks + (blocks + claims.count) / 8,
+      direct: claims.count > TrieLayout.directThreshold ? PrefixTrieSet.directCount : 0)
   }
 }
 
 /// The memory that a table's routes stand in: what was made at once, and what patches have added.
 private struct RouteMemory: Sendable {
   private struct Patch: Sendable {
-    let nodes: TriePatch.Nodes
+    let lines: Stored<PrefixLine>
     let records: Stored<RouteRecord>
 
-    var byteCount: Int { nodes.byteCount + records.byteCount }
+    var byteCount: Int { lines.byteCount + records.byteCount }
   }
 
   /// Bytes of the control side that a patch takes besides.
@@ -122,7 +122,7 @@ private struct RouteMemory: Sendable {
   private var patchBytes = 0
   /// Of the last patch.
   private var trie: Stored<PrefixTrieRecord>?
-  private var direct: Stored<UInt32>?
+  private var direct: Stored<PrefixLink>?
 
   init(_ image: TrieImage, _ records: Stored<RouteRecord>) {
     (self.image, self.records) = (image, records)
@@ -132,14 +132,14 @@ private struct RouteMemory: Sendable {
 
   var hasRoomForPatches: Bool {
     patchBytes + Self.patchOverhead * patches.count
-      <= (image.nodeBytes + records.byteCount) / 2 + 16_384
+      <= (image.blockBytes + records.byteCount) / 2 + 16_384
   }
 
   func adding(
     _ patch: TriePatch, _ trie: Stored<PrefixTrieRecord>, _ records: Stored<RouteRecord>
   ) -> RouteMemory {
     var memory = self
-    let added = Patch(nodes: patch.nodes, records: records)
+    let added = Patch(lines: patch.lines, records: records)
     memory.patches.append(added)
     memory.patchBytes += added.byteCount
     memory.trie = trie

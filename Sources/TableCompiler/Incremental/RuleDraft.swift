@@ -65,8 +65,8 @@ struct RuleDraft {
   var sizes: ArenaSizes {
     ArenaSizes(
       classifiers: classifiers.classifiers.count, classes: classifiers.classes.count,
-      intervals: classifiers.starts.count, tries: tries.tries.count, nodes: tries.nodes.count,
-      values: tries.values.count, direct: tries.direct.count)
+      intervals: classifiers.starts.count, tries: tries.tries.count,
+      lines: tries.blocks.lineCount, direct: tries.direct.count)
   }
 
   /// Places are those of the ingress rules, then those of the egress rules.

@@ -108,8 +108,7 @@ struct ClassifierImage: Sendable {
   private let tries: TrieImage
   private let classifiers: Stored<ClassifierRecord>
   private let classes: Stored<TableRange>
-  private let starts: Stored<UInt32>
-  private let results: Stored<UInt32>
+  private let intervals: Stored<ClassifierInterval>
 
   /// Copies classifiers to the arenas, and puts the rules' numbers for their places.
   init(
@@ -118,12 +117,9 @@ struct ClassifierImage: Sendable {
   ) throws(TableCompilerError) {
     classifiers = try arenas.classifiers.reserve(builder.classifiers.count)
     classes = try arenas.classes.reserve(builder.classes.count)
-    starts = try arenas.starts.reserve(builder.starts.count)
-    results = try arenas.results.reserve(builder.results.count)
+    intervals = try arenas.intervals.reserve(builder.starts.count)
     tries = try TrieImage(trieBuilder, adding: classes.start, in: arenas)
-    // Both arenas give and take in the same way.
-    precondition(starts.start == results.start)
-    let firstInterval = UInt32(starts.start)
+    let firstInterval = UInt32(intervals.start)
     func moved(_ range: TableRange) -> TableRange {
       TableRange(start: range.start + firstInterval, count: range.count)
     }
@@ -136,9 +132,7 @@ struct ClassifierImage: Sendable {
         return record
       })
     classes.write(builder.classes.map(moved))
-    starts.write(builder.starts)
-    results.write(
-      builder.results.map { $0 == 0 ? 0 : numbers[Int($0 >> 1) - 1] << 1 | $0 & 1 })
+    intervals.write(ClassifierInterval.numbered(builder.starts, builder.results, numbers))
   }
 
   func index(_ classifier: TableIndex) -> TableIndex {
@@ -146,7 +140,23 @@ struct ClassifierImage: Sendable {
   }
 
   var byteCount: Int {
-    tries.byteCount + classifiers.byteCount + classes.byteCount + starts.byteCount
-      + results.byteCount
+    tries.byteCount + classifiers.byteCount + classes.byteCount
+      + intervals.byteCount
+  }
+}
+
+extension ClassifierInterval {
+  /// Intervals with the rules' numbers for their places.
+  ///
+  /// - Parameters:
+  ///   - results: `place << 1 | (allow ? 1 : 0)`, or 0.
+  ///   - numbers: by place less one.
+  static func numbered(
+    _ starts: [UInt32], _ results: [UInt32], _ numbers: [UInt32]
+  ) -> [ClassifierInterval] {
+    zip(starts, results).map { start, result in
+      let number = result == 0 ? 0 : numbers[Int(result >> 1) - 1] << 1 | result & 1
+      return ClassifierInterval(start: start, result: number)
+    }
   }
 }

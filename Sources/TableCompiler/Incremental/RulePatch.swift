@@ -151,8 +151,7 @@ struct ClassDraft {
   private static let limit = 256
 
   private(set) var classes: [TableRange] = []
-  private(set) var starts: [UInt32] = []
-  private(set) var results: [UInt32] = []
+  private(set) var intervals: [ClassifierInterval] = []
   /// With classes as values, or none.
   private(set) var changes = TriePatch.Changes()
   private var known: [[UInt32]: TableIndex] = [:]
@@ -196,9 +195,8 @@ struct ClassDraft {
     let partition = KeyPartition.merged(around[...], firstPlace, rules)
     let index = UInt32(classes.count)
     classes.append(
-      TableRange(start: UInt32(starts.count), count: UInt32(partition.starts.count)))
-    starts += partition.starts
-    results += partition.results.map { $0 == 0 ? 0 : numbers[Int($0 >> 1) - 1] << 1 | $0 & 1 }
+      TableRange(start: UInt32(intervals.count), count: UInt32(partition.starts.count)))
+    intervals += ClassifierInterval.numbered(partition.starts, partition.results, numbers)
     known[around] = index
     return index
   }

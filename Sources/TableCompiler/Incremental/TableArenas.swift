@@ -7,22 +7,21 @@ struct ArenaSizes {
   var intervals = 0
   var routes = 0
   var tries = 0
-  var nodes = 0
-  var values = 0
+  var lines = 0
   var direct = 0
 
   /// Room for every generation of a host: address space, of which only what is used takes memory.
   static var reserved: ArenaSizes {
     ArenaSizes(
       classifiers: 1 << 20, classes: 1 << 26, intervals: ClassifierBuilder.intervalLimit,
-      routes: 1 << 25, tries: 1 << 20, nodes: 1 << 26, values: 1 << 27, direct: 1 << 27)
+      routes: 1 << 25, tries: 1 << 20, lines: 1 << 26, direct: 1 << 27)
   }
 
   static func + (a: ArenaSizes, b: ArenaSizes) -> ArenaSizes {
     ArenaSizes(
       classifiers: a.classifiers + b.classifiers, classes: a.classes + b.classes,
       intervals: a.intervals + b.intervals, routes: a.routes + b.routes, tries: a.tries + b.tries,
-      nodes: a.nodes + b.nodes, values: a.values + b.values, direct: a.direct + b.direct)
+      lines: a.lines + b.lines, direct: a.direct + b.direct)
   }
 }
 
@@ -30,33 +29,29 @@ struct ArenaSizes {
 final class TableArenas: Sendable {
   let classifiers: Arena<ClassifierRecord>
   let classes: Arena<TableRange>
-  let starts: Arena<UInt32>
-  let results: Arena<UInt32>
+  let intervals: Arena<ClassifierInterval>
   let routes: Arena<RouteRecord>
   let tries: Arena<PrefixTrieRecord>
-  let nodes: Arena<PrefixTrieNode>
-  let values: Arena<UInt32>
-  let direct: Arena<UInt32>
+  let lines: Arena<PrefixLine>
+  let direct: Arena<PrefixLink>
 
   init(_ sizes: ArenaSizes) {
     classifiers = Arena(of: "classifiers", capacity: sizes.classifiers)
     classes = Arena(of: "classes of rules", capacity: sizes.classes)
-    starts = Arena(of: "intervals of rules", capacity: sizes.intervals)
-    results = Arena(of: "results of rules", capacity: sizes.intervals)
+    intervals = Arena(of: "intervals of rules", capacity: sizes.intervals)
     routes = Arena(of: "routes", capacity: sizes.routes)
     tries = Arena(of: "prefix tries", capacity: sizes.tries)
-    nodes = Arena(of: "nodes of prefix tries", capacity: sizes.nodes)
-    values = Arena(of: "values of prefix tries", capacity: sizes.values)
+    lines = Arena(of: "cache lines of prefix tries", capacity: sizes.lines)
     direct = Arena(of: "entries of direct tables", capacity: sizes.direct)
   }
 
   var prefixes: PrefixTrieSet {
-    PrefixTrieSet(tries: tries.view, nodes: nodes.view, values: values.view, direct: direct.view)
+    PrefixTrieSet(tries: tries.view, direct: direct.view, lines: lines.view)
   }
 
   var classifierSet: ClassifierSet {
     ClassifierSet(
-      classifiers: classifiers.view, classes: classes.view, starts: starts.view,
-      results: results.view, tries: prefixes)
+      classifiers: classifiers.view, classes: classes.view, intervals: intervals.view,
+      tries: prefixes)
   }
 }

@@ -3,9 +3,8 @@ import Tables
 /// Prefix tries in the arenas.
 struct TrieImage: Sendable {
   private let tries: Stored<PrefixTrieRecord>
-  private let nodes: Stored<PrefixTrieNode>
-  private let values: Stored<UInt32>
-  private let direct: Stored<UInt32>
+  private let direct: Stored<PrefixLink>
+  private let lines: Stored<PrefixLine>
 
   /// Copies tries to the arenas.
   ///
@@ -16,33 +15,20 @@ struct TrieImage: Sendable {
     _ builder: PrefixTrieBuilder, adding base: Int, in arenas: TableArenas
   ) throws(TableCompilerError) {
     tries = try arenas.tries.reserve(builder.tries.count)
-    nodes = try arenas.nodes.reserve(builder.nodes.count)
-    values = try arenas.values.reserve(builder.values.count)
     direct = try arenas.direct.reserve(builder.direct.count)
-    let firstNode = UInt32(nodes.start)
-    let firstValue = UInt32(values.start)
+    lines = try arenas.lines.reserve(builder.blocks.lineCount)
+    let place = PrefixBlockWriter.Place(line: UInt32(lines.start), values: UInt32(base))
     let firstDirect = UInt32(direct.start)
-    let base = UInt32(base)
     tries.write(
       builder.tries.map { record in
         var record = record
-        if record.outside != .none { record.outside += base }
-        if record.direct == .none { record.root += firstNode } else { record.direct += firstDirect }
+        if record.outside != .none { record.outside += place.values }
+        record.root = record.root.moved(place)
+        if record.direct != .none { record.direct += firstDirect }
         return record
       })
-    nodes.write(
-      builder.nodes.map { node in
-        var node = node
-        node.firstChild &+= firstNode
-        node.firstLeaf &+= firstValue
-        return node
-      })
-    values.write(builder.values.map { $0 == .none ? $0 : $0 + base })
-    direct.write(
-      builder.direct.map { entry in
-        if entry & PrefixTrieSet.nodeFlag != 0 { return entry + firstNode }
-        return entry == PrefixTrieSet.emptyEntry ? entry : entry + base
-      })
+    direct.write(builder.direct.map { $0.moved(place) })
+    lines.write(builder.blocks.placed(place))
   }
 
   /// The index in the arena of a trie that the builder numbered.
@@ -51,9 +37,7 @@ struct TrieImage: Sendable {
   }
 
   /// Without direct tables.
-  var nodeBytes: Int { nodes.byteCount + values.byteCount }
+  var blockBytes: Int { lines.byteCount }
 
-  var byteCount: Int {
-    tries.byteCount + nodes.byteCount + values.byteCount + direct.byteCount
-  }
+  var byteCount: Int { tries.byteCount + direct.byteCount + lines.byteCount }
 }
