@@ -9,7 +9,7 @@ static inline void apus_prefetch(const void *address) { __builtin_prefetch(addre
 /// How many of the eight 32-bit numbers at `numbers` are below `key`, when they are ascending.
 static inline uint32_t apus_keys_below_8(const void *numbers, uint32_t key) {
   __m256i all = _mm256_loadu_si256((const __m256i *)numbers);
-  // AVX2 has no comparison of unsigned numbers: those are not below that are their own maximum.
+  // AVX2 has no comparison of unsigned numbers: one is not below the key that is the larger of both.
   __m256i reached = _mm256_cmpeq_epi32(_mm256_max_epu32(all, _mm256_set1_epi32((int)key)), all);
   return 8 - (uint32_t)__builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(reached)));
 }
