@@ -8,14 +8,6 @@ protocol PrefixEntry {
   var length: Int { get }
 }
 
-extension PrefixEntry {
-  /// `count` bits of the address from bit `offset` on; zeros beyond its end.
-  func bits(_ offset: Int, _ count: Int) -> Int {
-    let upper = offset >= 64 ? low << (offset - 64) : high << offset | low >> (64 - offset)
-    return Int(truncatingIfNeeded: upper >> (64 - count))
-  }
-}
-
 /// How a trie begins: which leading bits its prefixes share, and whether a direct table follows.
 struct TrieLayout {
   /// Prefixes from which on a trie begins with a direct table. It takes 256 KiB, so a prefix never

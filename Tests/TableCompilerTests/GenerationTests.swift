@@ -102,6 +102,34 @@ import Wire
     #expect(generations.compiled.slot(ofInterface: "eni-a") == 2)
   }
 
+  @Test func `endpoints and groups are the same until one of them changes`() throws {
+    var model = Self.model()
+    let mapping = Mapping(
+      vpc: "vpc", address: Self.address(9), host: IPAddress(v4: 0xC000_0209), mac: MACAddress(9))
+    model.mappings = [mapping]
+    var generations = try Generations(model)
+    let before = generations.compiled
+    #expect(before.mappings.hardwareAddress(scope: 0, mapping.address) == mapping.mac)
+    #expect(before.mappings.hardwareAddress(scope: 0, Self.address(8)) == nil)
+    #expect(before.mappings.hardwareAddress(scope: 0, Self.address(0)) == nil)
+
+    // Another address behind the same endpoint.
+    var other = mapping
+    other.address = Self.address(8)
+    model.mappings.append(other)
+    try generations.next(model)
+    #expect(generations.compiled.hasEndpoints(of: before))
+    #expect(generations.compiled.hasRules(of: before))
+
+    model.mappings[1].host = IPAddress(v4: 0xC000_020A)
+    try generations.next(model)
+    #expect(!generations.compiled.hasEndpoints(of: before))
+
+    model.securityGroups[0].ingress.removeLast()
+    try generations.next(model)
+    #expect(!generations.compiled.hasRules(of: before))
+  }
+
   @Test func `more interfaces or rules than fit are refused with the numbers`() throws {
     var model = Self.model()
     var generations = try Generations(model, nics: 2, rules: 7)

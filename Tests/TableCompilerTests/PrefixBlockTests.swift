@@ -134,4 +134,44 @@ import Wire
     }
     withExtendedLifetime((image, patch)) {}
   }
+
+  @Test func `a block of keys without room is read with the blocks below`() throws {
+    // Of fd00::/8: 15 times a /40 with a gap behind it are 31 runs, and two have a block below.
+    func high(_ index: UInt64) -> UInt64 { 0xFD00_0000_0000_0000 | index << 25 }
+    func prefix(_ high: UInt64, _ length: Int) -> IPPrefix {
+      IPPrefix(IPAddress(v6: high, 0), length: length)
+    }
+    var reference = PrefixesByLength()
+    reference.values[prefix(high(0), 8)] = 7
+    for index in 1...15 { reference.values[prefix(high(UInt64(index)), 40)] = UInt32(index) * 100 }
+    reference.values[prefix(high(3) | 0xFF00, 56)] = 5_000
+    reference.values[prefix(high(3) | 0x1, 64)] = 5_001
+    let arenas = TableArenas(.reserved)
+    var builder = PrefixTrieBuilder()
+    let trie = try builder.add(reference.values.map { ($0.key, $0.value) })
+    let image = try TrieImage(builder, adding: 0, in: arenas)
+    let known = arenas.tries.view[image.index(trie)]
+    #expect(known.root.kind == .keys32)
+
+    let added = [(prefix(high(20) | 0x20, 60), UInt32(6_000)), (prefix(high(40), 40), 6_001)]
+    var changes = TriePatch.Changes()
+    for (prefix, value) in added {
+      changes.add(PrefixTrieBuilder.Entry(prefix, value), inner: [])
+      reference.values[prefix] = value
+    }
+    let patch = try #require(try TriePatch(known, changes, in: arenas))
+    #expect(patch.record.root.kind == .slots)
+    let stored = try arenas.tries.reserve(1)
+    stored.write([patch.record])
+    for prefix in reference.values.keys {
+      let size = prefix.length == 64 ? 1 : UInt64(1) << UInt64(64 - prefix.length)
+      let first = prefix.address.high
+      for high in [first, first &+ size &- 1, first &+ size, first &- 1] {
+        let address = IPAddress(v6: high, 0)
+        let found = arenas.prefixes.lookup(UInt32(stored.start), high: high, low: 0)
+        #expect(found == reference.lookup(address), "\(address)")
+      }
+    }
+    withExtendedLifetime((image, patch)) {}
+  }
 }

@@ -24,7 +24,7 @@ private struct LinearPrefixes {
 }
 
 /// Longest prefix match by one dictionary look-up for each length: for many prefixes.
-private struct PrefixesByLength {
+struct PrefixesByLength {
   var values: [IPPrefix: UInt32] = [:]
 
   func lookup(_ address: IPAddress) -> TableIndex {
