@@ -6,7 +6,7 @@ import Tables
 /// Its base never moves, so that tables of every generation read through the same view, and a
 /// generation that changes one part shares all others with the one before. Reserved whole and taken
 /// when it is first touched.
-final class Arena<Element: BitwiseCopyable & Sendable>: Sendable {
+package final class Arena<Element: BitwiseCopyable & Sendable>: Sendable {
   let what: String
   private let memory: WorkerMemory<Element>
   private let free = Mutex(FreeRanges())
@@ -22,7 +22,7 @@ final class Arena<Element: BitwiseCopyable & Sendable>: Sendable {
   deinit { memory.deallocate() }
 
   /// All records; those that no range holds mean nothing.
-  var view: FlatArray<Element> {
+  package var view: FlatArray<Element> {
     // SAFETY: whoever reads holds the tables, which hold the arena.
     FlatArray(base: UnsafePointer(memory.uncheckedPointer(0)), count: memory.count)
   }

@@ -3,11 +3,11 @@ import Wire
 
 /// What a route says of one prefix. Of several that claim a prefix, the one with the lowest rank
 /// has it.
-struct RouteClaim: PrefixEntry, Comparable, Sendable {
+package struct RouteClaim: PrefixEntry, Comparable, Sendable {
   /// Ranks: local routes come first, then CIDRs, then prefix lists in their order. Of routes with
   /// the same CIDR, which the loader refuses, the later ones come after the first.
   static let local: UInt32 = 0
-  static let cidr: UInt32 = 1
+  package static let cidr: UInt32 = 1
   static func list(_ number: Int) -> UInt32 { 1 << 31 + UInt32(number) }
 
   /// The address, left-aligned in 128 bits.
@@ -22,7 +22,7 @@ struct RouteClaim: PrefixEntry, Comparable, Sendable {
   /// Where the record stands in the arena.
   var index: UInt32 = .none
 
-  init(_ prefix: IPPrefix, rank: UInt32, id: String?, _ record: RouteRecord) {
+  package init(_ prefix: IPPrefix, rank: UInt32, id: String?, _ record: RouteRecord) {
     let address = prefix.address
     family = address.family
     high = address.family == .v4 ? address.low << 32 : address.high
@@ -44,7 +44,7 @@ struct RouteClaim: PrefixEntry, Comparable, Sendable {
   }
 
   /// Enclosing prefixes come before those that they enclose, and lower ranks before higher ones.
-  static func < (a: RouteClaim, b: RouteClaim) -> Bool {
+  package static func < (a: RouteClaim, b: RouteClaim) -> Bool {
     if a.family != b.family { return a.family == .v4 }
     if a.high != b.high { return a.high < b.high }
     if a.low != b.low { return a.low < b.low }
@@ -52,7 +52,7 @@ struct RouteClaim: PrefixEntry, Comparable, Sendable {
   }
 
   /// Whether two claims have the same place, whatever they say.
-  static func == (a: RouteClaim, b: RouteClaim) -> Bool {
+  package static func == (a: RouteClaim, b: RouteClaim) -> Bool {
     a.family == b.family && a.hasPrefix(of: b) && a.rank == b.rank
   }
 }

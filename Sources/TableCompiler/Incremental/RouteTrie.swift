@@ -7,15 +7,15 @@ import Wire
 /// A generation changes what is different from the one before: it adds the records of new routes
 /// and a patch of the trie. When patches have become about as large as what they change, or the
 /// trie has to begin in another way, all is made anew.
-struct RouteTrie: Sendable {
+package struct RouteTrie: Sendable {
   /// The index of the trie in its arena.
-  let index: TableIndex
+  package let index: TableIndex
   let claims: SortedPieces<RouteClaim>
   private let memory: RouteMemory
 
   /// - Parameter claims: at least one; their places in the arena are set here.
   /// - Complexity: O(n).
-  init(_ claims: SortedPieces<RouteClaim>, _ family: IPFamily, in arenas: TableArenas)
+  package init(_ claims: SortedPieces<RouteClaim>, _ family: IPFamily, in arenas: TableArenas)
     throws(TableCompilerError)
   {
     var all = claims.all
@@ -43,7 +43,7 @@ struct RouteTrie: Sendable {
   /// - Returns: nil when nothing is left.
   /// - Complexity: O(c log n + p) for c changes, p pieces of claims, and the prefixes within those
   ///   that change; the direct table is copied.
-  func replacing(
+  package func replacing(
     _ removed: [RouteClaim], with added: [RouteClaim], _ family: IPFamily, in arenas: TableArenas
   ) throws(TableCompilerError) -> RouteTrie? {
     var added = added

@@ -2,7 +2,7 @@
 /// thousand copies some hundred.
 ///
 /// Two elements are the same to this list when neither is before the other.
-struct SortedPieces<Element: Comparable & Sendable>: Sendable {
+package struct SortedPieces<Element: Comparable & Sendable>: Sendable {
   /// Elements that a piece begins with; it has at most twice as many.
   static var size: Int { 256 }
 
@@ -17,7 +17,7 @@ struct SortedPieces<Element: Comparable & Sendable>: Sendable {
   private(set) var count = 0
 
   /// - Parameter elements: ascending, each once.
-  init(_ elements: [Element] = []) {
+  package init(_ elements: [Element] = []) {
     count = elements.count
     pieces = stride(from: 0, to: elements.count, by: Self.size).map {
       Array(elements[$0..<min($0 + Self.size, elements.count)])

@@ -1,7 +1,7 @@
 import Tables
 
 /// Records that the arenas must have room for.
-struct ArenaSizes {
+package struct ArenaSizes {
   var classifiers = 0
   var classes = 0
   var intervals = 0
@@ -11,7 +11,7 @@ struct ArenaSizes {
   var direct = 0
 
   /// Room for every generation of a host: address space, of which only what is used takes memory.
-  static var reserved: ArenaSizes {
+  package static var reserved: ArenaSizes {
     ArenaSizes(
       classifiers: 1 << 20, classes: 1 << 26, intervals: ClassifierBuilder.intervalLimit,
       routes: 1 << 25, tries: 1 << 20, lines: 1 << 26, direct: 1 << 27)
@@ -26,16 +26,16 @@ struct ArenaSizes {
 }
 
 /// The arenas that classifiers and routes of all generations stand in.
-final class TableArenas: Sendable {
+package final class TableArenas: Sendable {
   let classifiers: Arena<ClassifierRecord>
   let classes: Arena<TableRange>
   let intervals: Arena<ClassifierInterval>
-  let routes: Arena<RouteRecord>
+  package let routes: Arena<RouteRecord>
   let tries: Arena<PrefixTrieRecord>
   let lines: Arena<PrefixLine>
   let direct: Arena<PrefixLink>
 
-  init(_ sizes: ArenaSizes) {
+  package init(_ sizes: ArenaSizes) {
     classifiers = Arena(of: "classifiers", capacity: sizes.classifiers)
     classes = Arena(of: "classes of rules", capacity: sizes.classes)
     intervals = Arena(of: "intervals of rules", capacity: sizes.intervals)
@@ -45,7 +45,7 @@ final class TableArenas: Sendable {
     direct = Arena(of: "entries of direct tables", capacity: sizes.direct)
   }
 
-  var prefixes: PrefixTrieSet {
+  package var prefixes: PrefixTrieSet {
     PrefixTrieSet(tries: tries.view, direct: direct.view, lines: lines.view)
   }
 
